@@ -1,0 +1,1 @@
+int base64_dummy(void);
