@@ -51,8 +51,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CLibPQ", path: "Sources/Shared/CLibPQ", providers: [.apt(["libpq-dev"])]),
-        .systemLibrary(
-            name: "CZeroMQ", path: "Sources/Shared/CZeroMQ", pkgConfig: "libzmq", providers: [.apt(["libzmq3-dev"])]),
+        .systemLibrary(name: "CZeroMQ", path: "Sources/Shared/CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
         .target(name: "CBase64", path: "Sources/Shared/CBase64"),
 
         .library("StellarXDR", path: "Shared/StellarXDR"),
