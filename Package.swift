@@ -62,7 +62,7 @@ let package = Package(
         .library("PostgreSQL", path: "Shared/PostgreSQL", ["CLibPQ"]),
         .library("Store", path: "Shared/Store", ["PostgreSQL", "Protocols", logging]),
         .library("ZeroMQ", path: "Shared/ZeroMQ", ["CZeroMQ"]),
-        .library("Pipeline", path: "Shared/Pipeline"),
+        .library("Pipeline", path: "Shared/Pipeline", ["Protocols"]),
         .library("Operations", path: "Shared/Operations", [argumentParser, logging, hummingbird, unixSignals]),
 
         .library(
@@ -88,7 +88,7 @@ let package = Package(
         .tests("PostgreSQLTests", ["PostgreSQL", "TestSupport"]),
         .tests("StoreTests", ["Store", "PostgreSQL", "Protocols", "StellarXDR", "TestSupport"]),
         .tests("ZeroMQTests", ["ZeroMQ"]),
-        .tests("PipelineTests", ["Pipeline"]),
+        .tests("PipelineTests", ["Pipeline", "Protocols"]),
         .tests("OperationsTests", ["Operations", logging, httpClient]),
         .tests("LedgerSimulatorTests", ["LedgerSimulator", "StellarXDR", crypto, subprocess]),
         .tests("EndToEndTests", ["Store", "PostgreSQL", "Protocols", "StellarXDR", "TestSupport", subprocess]),

@@ -1,0 +1,47 @@
+public import Protocols
+
+/// First frame of a delivery from a fetcher to the writer, JSON; the frames of rows follow in the order of `parts`.
+public struct RowsHeader: Codable, Sendable, Equatable {
+    /// The rows of one protocol in a delivery.
+    public struct Part: Codable, Sendable, Equatable {
+        /// Whose rows.
+        public let protocolID: ProtocolID
+        /// How many COPY tuples all its frames hold together.
+        public let rows: Int
+        /// How many frames; whole tuples in each.
+        public let frames: Int
+
+        /// Describes the rows of one protocol.
+        public init(protocolID: ProtocolID, rows: Int, frames: Int) {
+            self.protocolID = protocolID
+            self.rows = rows
+            self.frames = frames
+        }
+    }
+
+    /// The run that the rows belong to.
+    public let run: RunID
+    /// The epoch in which the batch was assigned.
+    public let epoch: Epoch
+    /// The fetcher's number in the run.
+    public let worker: WorkerID
+    /// The batch as assigned.
+    public let batch: Batch
+    /// One for each of the batch's protocols, in the batch's order.
+    public let parts: [Part]
+    /// `previousLedgerHash` of the first ledger, hex.
+    public let previousHash: String
+    /// Header hash of the last ledger, hex.
+    public let lastHash: String
+
+    /// Describes a delivery.
+    public init(run: RunID, epoch: Epoch, worker: WorkerID, batch: Batch, parts: [Part], previousHash: String, lastHash: String) {
+        self.run = run
+        self.epoch = epoch
+        self.worker = worker
+        self.batch = batch
+        self.parts = parts
+        self.previousHash = previousHash
+        self.lastHash = lastHash
+    }
+}
