@@ -63,19 +63,20 @@ let package = Package(
         .library("Store", path: "Shared/Store", ["PostgreSQL", "Protocols", logging]),
         .library("ZeroMQ", path: "Shared/ZeroMQ", ["CZeroMQ"]),
         .library("Pipeline", path: "Shared/Pipeline", ["Protocols"]),
+        .library("Membership", path: "Shared/Membership", ["Pipeline", "Protocols", "ZeroMQ", logging]),
         .library("Operations", path: "Shared/Operations", [argumentParser, logging, hummingbird, unixSignals]),
 
         .library(
             "Coordinator", path: "Coordinator/Coordinator",
-            ["Protocols", "LedgerSources", "PostgreSQL", "Store", "ZeroMQ", "Pipeline", "Operations", argumentParser, logging, subprocess]),
+            ["Protocols", "LedgerSources", "PostgreSQL", "Store", "ZeroMQ", "Pipeline", "Membership", "Operations", argumentParser, logging, subprocess]),
         .program("wallet-backend", path: "Coordinator/wallet-backend", ["Coordinator"]),
         .library(
             "Fetcher", path: "Fetcher/Fetcher",
-            ["StellarXDR", "Protocols", "LedgerSources", "ZeroMQ", "Pipeline", "Operations", argumentParser, logging]),
+            ["StellarXDR", "Protocols", "LedgerSources", "ZeroMQ", "Pipeline", "Membership", "Operations", argumentParser, logging]),
         .program("wallet-backend-fetcher", path: "Fetcher/wallet-backend-fetcher", ["Fetcher"]),
         .library(
             "Writer", path: "Writer/Writer",
-            ["Protocols", "PostgreSQL", "Store", "ZeroMQ", "Pipeline", "Operations", argumentParser, logging]),
+            ["Protocols", "PostgreSQL", "Store", "ZeroMQ", "Pipeline", "Membership", "Operations", argumentParser, logging]),
         .program("wallet-backend-writer", path: "Writer/wallet-backend-writer", ["Writer"]),
         .library(
             "LedgerSimulator", path: "Simulator/LedgerSimulator", ["StellarXDR", "Operations", crypto, hummingbird, nioCore, argumentParser, logging]),

@@ -94,7 +94,8 @@ import Testing
         var board = board(RoundPlan(cursors: ["SEP41": 0], target: 100))
         board.grant(3, to: 1)
         _ = board.assignments()
-        #expect(board.reconcile(1, holding: [1], grace: [3]).map(\.id) == [2])
+        for _ in 1..<30 { #expect(board.heartbeat(of: 1, holding: [1]).isEmpty) }
+        #expect(board.heartbeat(of: 1, holding: [1, 3]).map(\.id) == [2])
         board.grant(1, to: 1)
         #expect(board.assignments().map(\.batch.id) == [2])
     }

@@ -12,7 +12,7 @@ import Testing
         RowsHeader(
             run: RunID(rawValue: run), epoch: epoch, worker: worker,
             batch: Batch(id: Int(ledgers.lowerBound), ledgers: ledgers, protocols: protocols),
-            parts: protocols.map { RowsHeader.Part(protocolID: $0, rows: rows, frames: 1) },
+            parts: protocols.map { RowsHeader.Part(protocolID: $0, frames: [rows]) },
             previousHash: previous ?? "h\(ledgers.lowerBound - 1)", lastHash: "h\(ledgers.upperBound)")
     }
 

@@ -1,1 +1,5 @@
-@main struct Main { static func main() { print("stub") } }
+import Fetcher
+
+@main struct Main {
+    static func main() async { await FetcherCommand.main() }
+}

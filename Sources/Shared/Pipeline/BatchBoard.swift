@@ -42,7 +42,11 @@ public struct BatchBoard: Sendable {
         var state: State
         var failures = 0
         var failedOn: WorkerID?
+        var unknownBeats = 0
     }
+
+    /// Rows may be long on their way from a fetcher to the writer, and neither knows of the batch meanwhile.
+    private static let lostAfterBeats = 30
 
     private var segments: ArraySlice<RoundPlan.Segment>
     private var nextLedger: UInt32
@@ -123,13 +127,20 @@ public struct BatchBoard: Sendable {
         return entry.failures >= maxFailures ? .giveUp(entry.batch) : .retry(failures: entry.failures)
     }
 
-    /// A fetcher says which batches it holds; a lease that it does not know of and that the writer never received was lost on the way.
-    /// - Parameter grace: leases too young to be judged.
+    /// A fetcher says, with every heartbeat, which batches it holds. A lease that it does not know of for many heartbeats on end, and
+    /// that the writer never received, was lost on its way.
     /// - Returns: the batches taken back.
-    public mutating func reconcile(_ worker: WorkerID, holding: Set<BatchID>, grace: Set<BatchID>) -> [Batch] {
-        let lost = entries.filter { $0.value.state == .leased(worker) && !holding.contains($0.key) && !grace.contains($0.key) }
-        for id in lost.keys { entries[id]?.state = .waiting }
-        return lost.values.map(\.batch).sorted { $0.id < $1.id }
+    public mutating func heartbeat(of worker: WorkerID, holding: Set<BatchID>) -> [Batch] {
+        var lost: [Batch] = []
+        for (id, entry) in entries where entry.state == .leased(worker) {
+            let beats = holding.contains(id) ? 0 : entry.unknownBeats + 1
+            entries[id]?.unknownBeats = beats
+            guard beats >= Self.lostAfterBeats else { continue }
+            entries[id]?.unknownBeats = 0
+            entries[id]?.state = .waiting
+            lost.append(entry.batch)
+        }
+        return lost.sorted { $0.id < $1.id }
     }
 
     /// A protocol left the migration: what is not given out yet leaves it out, and ends where no other protocol needs it.
@@ -166,6 +177,7 @@ public struct BatchBoard: Sendable {
     private mutating func lease(_ batch: Batch, to worker: WorkerID) -> Assignment {
         credits[worker, default: 1] -= 1
         entries[batch.id]?.state = .leased(worker)
+        entries[batch.id]?.unknownBeats = 0
         handedOut = max(handedOut, batch.ledgers.upperBound)
         return Assignment(worker: worker, batch: batch)
     }

@@ -6,15 +6,14 @@ public struct RowsHeader: Codable, Sendable, Equatable {
     public struct Part: Codable, Sendable, Equatable {
         /// Whose rows.
         public let protocolID: ProtocolID
-        /// How many COPY tuples all its frames hold together.
-        public let rows: Int
-        /// How many frames; whole tuples in each.
-        public let frames: Int
+        /// For each of its frames, how many whole COPY tuples it holds.
+        public let frames: [Int]
+        /// How many tuples all frames hold together.
+        public var rows: Int { frames.reduce(0, +) }
 
         /// Describes the rows of one protocol.
-        public init(protocolID: ProtocolID, rows: Int, frames: Int) {
+        public init(protocolID: ProtocolID, frames: [Int]) {
             self.protocolID = protocolID
-            self.rows = rows
             self.frames = frames
         }
     }

@@ -14,6 +14,9 @@ public struct Window: Sendable, Equatable {
         self.batchBytes = batchBytes
     }
 
-    /// The window for a number of fetchers: two batches that each works on, two more that wait for an earlier one.
-    public static func forFetchers(_ count: Int) -> Window { Window(batches: max(4, 4 * min(count, 16))) }
+    /// The window for a number of fetchers: for each about two batches to work on and two that wait for an earlier one, but enough
+    /// ledgers to keep its requests in flight where batches are short.
+    public static func forFetchers(_ count: Int, batchSize: Int) -> Window {
+        Window(batches: max(1, min(count, 16)) * max(4, 200 / max(1, batchSize)))
+    }
 }

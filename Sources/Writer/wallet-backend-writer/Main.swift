@@ -1,1 +1,5 @@
-@main struct Main { static func main() { print("stub") } }
+import Writer
+
+@main struct Main {
+    static func main() async { await WriterCommand.main() }
+}

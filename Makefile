@@ -1,0 +1,35 @@
+# Everything a newcomer needs: `make demo` shows the program at work, `make test` proves it. See README.md.
+CONFIGURATION ?= release
+SWIFT ?= swift
+SOURCES := Package.swift Sources Tests Benchmarks
+
+.PHONY: help setup build test test-unit demo bench format lint clean
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: ## Install what is missing: libpq, libzmq, PostgreSQL, the Python witness
+	@Scripts/setup.sh
+
+build: setup ## Build the four programs into .build/$(CONFIGURATION)
+	@$(SWIFT) build -c $(CONFIGURATION)
+
+test: setup ## Set up, build and run all tests
+	@Scripts/test.sh $(CONFIGURATION)
+
+demo: setup ## A migration from start to end on a private PostgreSQL and a simulated network
+	@$(SWIFT) build -c $(CONFIGURATION)
+	@Scripts/demo.sh .build/$(CONFIGURATION)
+
+bench: setup ## Measure: ledgers/s and CPU per process
+	@$(SWIFT) build -c release
+	@Benchmarks/run.sh .build/release
+
+format: ## Format all Swift sources in place
+	@$(SWIFT) format --in-place --parallel --recursive $(SOURCES)
+
+lint: ## What `make format` would change, and what it cannot mend
+	@$(SWIFT) format lint --strict --parallel --recursive $(SOURCES)
+
+clean: ## Remove everything that was built
+	@rm -rf .build

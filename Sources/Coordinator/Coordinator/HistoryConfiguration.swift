@@ -1,0 +1,26 @@
+import PostgreSQL
+import Protocols
+import Store
+import ZeroMQ
+
+/// What `protocol-migrate history` was told, validated.
+public struct HistoryConfiguration: Sendable {
+    /// The protocols in the order given, without repetitions.
+    let protocols: [ProtocolID]
+    let database: ConnectionString
+    let rpcURL: String
+    let networkPassphrase: String
+    let cursorNames: CursorNames
+    let batchSize: Int
+    /// Fetchers that the coordinator starts, and the writer with them; 0: all workers are started elsewhere.
+    let fetchers: Int
+    /// Nil: a socket file in a private folder of this run.
+    let endpoint: Endpoint?
+    /// The name that live ingestion was started with.
+    let network: String?
+    let convergenceWait: Duration
+    let acceptConvergence: Bool
+    let metricsPort: Int
+    /// Flags that the workers are given too.
+    let workerArguments: [String]
+}

@@ -1,0 +1,55 @@
+import Pipeline
+import Protocols
+import ZeroMQ
+
+/// One epoch of work and what was reported of it.
+struct Round: Sendable {
+    /// A swap that did not find the cursor where the writer expected it.
+    struct FailedSwap: Sendable {
+        let id: ProtocolID
+        let attempted: UInt32
+        let found: String?
+    }
+
+    let epoch: Epoch
+    let target: UInt32
+    let cursors: [ProtocolID: UInt32]
+    let contracts: [ProtocolID: [String]]
+    var board: BatchBoard
+    var failedSwaps: [FailedSwap] = []
+    /// Why the epoch cannot go on; another one may.
+    var interrupted: String?
+    /// Why the run cannot go on.
+    var failure: String?
+
+    /// There is something to decide beyond handing out work.
+    var needsAttention: Bool { board.isComplete || !failedSwaps.isEmpty || interrupted != nil || failure != nil }
+}
+
+/// All that the coordinator knows while it runs.
+struct RunState: Sendable {
+    var roster = Roster<PeerID>()
+    var writerReady = false
+    var writerStopped = false
+    var epoch: Epoch = 0
+    var round: Round?
+    /// The protocols that are still migrated, in the order given.
+    var remaining: [ProtocolID]
+    var outcomes: [ProtocolID: Outcome] = [:]
+    /// The last ledger that the writer reported, or the cursor that the run began with.
+    var committed: [ProtocolID: UInt32]
+    /// The highest ledger that may be committed without our knowing.
+    var attempted: [ProtocolID: UInt32]
+    var rows: [ProtocolID: Int] = [:]
+    var ledgersCommitted = 0
+    var transactions = 0
+    var fetched: [WorkerID: FetcherCounters] = [:]
+    /// Workers that said why they cannot be run.
+    var hopeless: String?
+
+    init(protocols: [ProtocolID], cursors: [ProtocolID: UInt32]) {
+        remaining = protocols
+        committed = cursors
+        attempted = cursors
+    }
+}

@@ -1,0 +1,51 @@
+public import ArgumentParser
+import Operations
+import ZeroMQ
+
+/// `wallet-backend-fetcher`.
+public struct FetcherCommand: AsyncParsableCommand {
+    private static let endpoint = Setting("endpoint", variable: "ENDPOINT", "Where the coordinator listens.", .endpoint)
+    private static let rpcURL = Setting("rpc-url", variable: "RPC_URL", "The stellar-rpc server.", .httpURL)
+    private static let concurrency = Setting(
+        "rpc-concurrency", variable: "RPC_CONCURRENCY", "Requests in flight at once.", .integer(in: 1...64), default: "8")
+    private static let pageSize = Setting(
+        "rpc-page-size", variable: "RPC_PAGE_SIZE", "Ledgers per request at most; fewer where they are large or the server slow.",
+        .integer(in: 1...200), default: "200")
+
+    public static let configuration = CommandConfiguration(
+        commandName: "wallet-backend-fetcher",
+        abstract: "Fetches ledgers for a migration and turns them into rows.",
+        discussion: "Started by the coordinator, or by hand on another terminal where the coordinator runs with --fetchers 0. Needs no database.")
+
+    @Option(name: Self.endpoint.name, help: Self.endpoint.help) var endpoint: String?
+    @Option(name: Self.rpcURL.name, help: Self.rpcURL.help) var rpcURL: String?
+    @Option(name: Self.concurrency.name, help: Self.concurrency.help) var rpcConcurrency: String?
+    @Option(name: Self.pageSize.name, help: Self.pageSize.help) var rpcPageSize: String?
+    @OptionGroup var logging: LoggingOptions
+    @OptionGroup var lifeline: ParentLifelineOptions
+
+    public init() {}
+
+    public func run() async throws {
+        let environment = ProcessEnvironment.current
+        let (log, configuration) = try UsageError.reported {
+            (
+                try logging.resolve(process: "fetcher", environment: environment),
+                FetcherConfiguration(
+                    endpoint: try Self.endpoint.resolve(endpoint, environment: environment),
+                    rpcURL: try Self.rpcURL.resolve(rpcURL, environment: environment).text,
+                    concurrency: try Self.concurrency.resolve(rpcConcurrency, environment: environment),
+                    pageSize: try Self.pageSize.resolve(rpcPageSize, environment: environment),
+                    parentLifeline: lifeline.parentLifeline)
+            )
+        }
+        log.bootstrap()
+        let logger = log.makeLogger()
+        do {
+            try await FetcherService(configuration: configuration, logger: logger).run()
+        } catch {
+            logger.critical("fetcher failed", metadata: ["cause": "\(error)"])
+            throw ExitStatus.failure.exitCode
+        }
+    }
+}
