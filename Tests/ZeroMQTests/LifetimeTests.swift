@@ -91,7 +91,7 @@ import ZeroMQ
             let router = try await server.bindRouter(folder.endpoint())
             let client = try SocketLoop(name: "client")
             let dealer = try await client.connectDealer(folder.endpoint())
-            await withTaskGroup(of: Void.self) { group in
+            try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<3 {
                     group.addTask { for number in 0..<200 { dealer.send(Message(Frame(pattern(number * 50)))) } }
                 }
@@ -103,6 +103,7 @@ import ZeroMQ
                     await client.shutdown(linger: .zero)
                     await server.shutdown(linger: .zero)
                 }
+                try await group.waitForAll()
             }
         }
     }
@@ -151,6 +152,20 @@ import ZeroMQ
         #expect(try await first(of: router.messages) != nil)
         await loop.shutdown()
         #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/s"))
+    }
+
+    @Test func canListenAgainAtOnce() async throws {
+        let folder = try PrivateFolder()
+        let loop = try SocketLoop(name: "server")
+        for _ in 0..<20 {
+            let router = try await loop.bindRouter(folder.endpoint())
+            let dealer = try await loop.connectDealer(folder.endpoint())
+            dealer.send(Message(Frame("hello")))
+            #expect(try await first(of: router.messages) != nil)
+            router.close()
+            dealer.close()
+        }
+        await loop.shutdown()
     }
 
     @Test func doesNotTakeALiveSocketOrAnotherFile() async throws {

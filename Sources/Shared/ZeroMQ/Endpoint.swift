@@ -33,6 +33,10 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         if case .tcp(_, nil) = transport { true } else { false }
     }
 
+    var isIPv6: Bool {
+        if case .tcp(let host, _) = transport { host.contains(":") } else { false }
+    }
+
     /// Reads an endpoint.
     ///
     /// - Throws: `.invalidEndpoint` where the text is malformed, `.insecureEndpoint` for tcp beyond loopback.

@@ -25,6 +25,7 @@ final class OpenSocket {
     let sink: Sink
     let counters: SocketCounters
     private let endpoint: Endpoint
+    private var file: SocketFile?
     private var outbox = Outbox()
 
     init(context: UnsafeMutableRawPointer, _ request: OpenRequest) throws(ZeroMQError) {
@@ -35,8 +36,9 @@ final class OpenSocket {
         sink = request.sink
         counters = request.counters
         do {
-            try SocketOptions.apply(to: handle, request.kind)
+            try SocketOptions.apply(to: handle, request.kind, request.endpoint)
             endpoint = try Self.attach(handle, request)
+            if case .router = request.kind, case .ipc(let path) = endpoint.transport { file = SocketFile(path) }
         } catch {
             zmq_close(handle)
             throw error
@@ -48,6 +50,8 @@ final class OpenSocket {
         var milliseconds = linger.milliseconds
         zmq_setsockopt(handle, ZMQ_LINGER, &milliseconds, MemoryLayout<Int32>.size)
         zmq_close(handle)
+        // libzmq leaves it.
+        file?.remove()
     }
 
     /// Where a listener really listens, or the endpoint that was connected to.

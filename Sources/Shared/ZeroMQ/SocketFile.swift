@@ -1,7 +1,27 @@
 internal import Glibc
 
-/// What lies at the path that a socket is to be bound to.
-enum SocketFile {
+/// The file of a listening ipc socket, and what may lie at its path before.
+struct SocketFile {
+    private let path: String
+    private let device: dev_t
+    private let inode: ino_t
+
+    /// Remembers the file that was just made; nil where it is gone already.
+    init?(_ path: String) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return nil }
+        self.path = path
+        device = status.st_dev
+        inode = status.st_ino
+    }
+
+    /// Removes the file, unless another socket has taken its place.
+    func remove() {
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_dev == device, status.st_ino == inode else { return }
+        unlink(path)
+    }
+
     /// Lets only an absent file or the socket of a dead process pass.
     ///
     /// libzmq removes whatever lies at the path before it binds: a live listener's socket and any other file just as well.

@@ -24,8 +24,8 @@ public final class SocketLoop: Sendable {
 
     /// Listens, and talks to many peers, each addressed by its ``PeerID``.
     ///
-    /// A socket file left behind by a dead process is replaced; one that is alive, or any other file, is refused. The file goes when the
-    /// loop is shut down; after a mere close of the socket libzmq removes it a little later, so that only another loop can safely take the same path.
+    /// A socket file left behind by a dead process is replaced; one that is alive, or any other file, is refused. The file goes
+    /// when the socket is closed.
     ///
     /// - Throws: `.invalidEndpoint`, `.insecureEndpoint`, `.endpointInUse`, `.bindFailed`, `.setUpFailed`, `.closed`.
     public func bindRouter(_ endpoint: String) async throws(ZeroMQError) -> RouterSocket {

@@ -27,14 +27,13 @@ enum SocketOptions {
     /// 256 MiB: ten times the largest batch that is ever sent, and still something that a peer can be allowed to claim.
     static let longestFrame: Int64 = 256 << 20
 
-    static func apply(to socket: UnsafeMutableRawPointer, _ kind: SocketKind) throws(ZeroMQError) {
+    static func apply(to socket: UnsafeMutableRawPointer, _ kind: SocketKind, _ endpoint: Endpoint) throws(ZeroMQError) {
         // No high-water mark: at one, a router drops silently and a dealer blocks. Memory is bounded by the credits that the
         // protocol on top gives out.
         try set(socket, ZMQ_SNDHWM, 0)
         try set(socket, ZMQ_RCVHWM, 0)
         try set(socket, ZMQ_MAXMSGSIZE, wide: longestFrame)
         try set(socket, ZMQ_LINGER, SocketLoop.defaultLinger.milliseconds)
-        try set(socket, ZMQ_IPV6, 1)
         try set(socket, ZMQ_BACKLOG, 1024)
         try set(socket, ZMQ_TCP_KEEPALIVE, 1)
         try set(socket, ZMQ_TCP_KEEPALIVE_IDLE, 60)
@@ -42,6 +41,8 @@ enum SocketOptions {
         try set(socket, ZMQ_TCP_KEEPALIVE_CNT, 6)
         try set(socket, ZMQ_RECONNECT_IVL, 20)
         try set(socket, ZMQ_RECONNECT_IVL_MAX, 1000)
+        // Only where asked for: with it, an IPv4 listener reports its address as an IPv6 one.
+        if endpoint.isIPv6 { try set(socket, ZMQ_IPV6, 1) }
         switch kind {
         case .router:
             // An unknown peer is an error (EHOSTUNREACH), not silence.
