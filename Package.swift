@@ -63,7 +63,7 @@ let package = Package(
         .library("Store", path: "Shared/Store", ["PostgreSQL", "Protocols", logging]),
         .library("ZeroMQ", path: "Shared/ZeroMQ", ["CZeroMQ"]),
         .library("Pipeline", path: "Shared/Pipeline"),
-        .library("Operations", path: "Shared/Operations", [argumentParser, logging, hummingbird, unixSignals]),
+        .library("Operations", path: "Shared/Operations", [argumentParser, logging, hummingbird, nioCore, unixSignals]),
 
         .library(
             "Coordinator", path: "Coordinator/Coordinator",
@@ -89,7 +89,7 @@ let package = Package(
         .tests("StoreTests", ["Store", "PostgreSQL", "Protocols", "StellarXDR", "TestSupport"]),
         .tests("ZeroMQTests", ["ZeroMQ"]),
         .tests("PipelineTests", ["Pipeline"]),
-        .tests("OperationsTests", ["Operations", logging, httpClient]),
+        .tests("OperationsTests", ["Operations", argumentParser, logging, httpClient]),
         .tests("LedgerSimulatorTests", ["LedgerSimulator", "StellarXDR", crypto, subprocess]),
         .tests("EndToEndTests", ["Store", "PostgreSQL", "Protocols", "StellarXDR", "TestSupport", subprocess]),
     ],
