@@ -64,7 +64,7 @@ let package = Package(
         .library("ZeroMQ", path: "Shared/ZeroMQ", ["CZeroMQ"]),
         .library("Pipeline", path: "Shared/Pipeline", ["Protocols"]),
         .library("Membership", path: "Shared/Membership", ["Pipeline", "Protocols", "ZeroMQ", logging]),
-        .library("Operations", path: "Shared/Operations", [argumentParser, logging, hummingbird, unixSignals]),
+        .library("Operations", path: "Shared/Operations", [argumentParser, logging, hummingbird, nioCore, unixSignals]),
 
         .library(
             "Coordinator", path: "Coordinator/Coordinator",
@@ -90,7 +90,7 @@ let package = Package(
         .tests("StoreTests", ["Store", "PostgreSQL", "Protocols", "StellarXDR", "TestSupport"]),
         .tests("ZeroMQTests", ["ZeroMQ"]),
         .tests("PipelineTests", ["Pipeline", "Protocols"]),
-        .tests("OperationsTests", ["Operations", logging, httpClient]),
+        .tests("OperationsTests", ["Operations", argumentParser, logging, httpClient]),
         .tests("LedgerSimulatorTests", ["LedgerSimulator", "StellarXDR", crypto, subprocess]),
         .tests("EndToEndTests", ["Store", "PostgreSQL", "Protocols", "StellarXDR", "TestSupport", subprocess]),
     ],

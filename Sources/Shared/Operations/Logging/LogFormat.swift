@@ -1,0 +1,94 @@
+/// The form of a log line.
+public enum LogFormat: String, CaseIterable, Sendable {
+    /// `ts=... level=info process=coordinator pid=42 msg="..." key=value`
+    case logfmt
+    /// One JSON object per line with the same keys.
+    case json
+}
+
+/// What one log line says.
+struct LogRecord {
+    /// The keys that every line may have; a field of the same name gets an underscore behind it.
+    static let reservedKeys: Set<String> = ["ts", "level", "process", "pid", "logger", "msg"]
+
+    var time: UTCTime
+    var level: String
+    var process: String
+    var pid: Int32
+    /// The logger's label where it says more than the process.
+    var logger: String?
+    var message: String
+    /// Already in the order of output, with keys as ``key(_:)`` makes them.
+    var fields: [LogField]
+
+    /// A key that no format needs to quote: letters, digits, `_`, `.` and `-`; anything else becomes `_`.
+    static func key(_ raw: String) -> String {
+        var key = ""
+        for scalar in raw.unicodeScalars {
+            switch scalar {
+            case "a"..."z", "A"..."Z", "0"..."9", "_", ".", "-": key.unicodeScalars.append(scalar)
+            default: key.append("_")
+            }
+        }
+        if key.isEmpty { key = "_" }
+        return reservedKeys.contains(key) ? key + "_" : key
+    }
+}
+
+/// A key with its value.
+struct LogField {
+    let key: String
+    let value: LogValue
+}
+
+/// The value of a field.
+indirect enum LogValue {
+    case text(String)
+    case list([LogValue])
+    case object([LogField])
+
+    /// The value as one text, for formats without structure: `[a, b]`, `{k: v}`.
+    var flat: String {
+        switch self {
+        case .text(let text): text
+        case .list(let items): "[" + items.map(\.flat).joined(separator: ", ") + "]"
+        case .object(let entries): "{" + entries.map { "\($0.key): \($0.value.flat)" }.joined(separator: ", ") + "}"
+        }
+    }
+}
+
+extension Unicode.Scalar {
+    /// What must not reach a terminal or end a line: C0, DEL, C1, the line and paragraph separators, and the marks that reorder text.
+    var mustBeEscapedInLogs: Bool {
+        switch value {
+        case 0..<0x20, 0x7F..<0xA0, 0x2028...0x202E, 0x2066...0x2069: true
+        default: false
+        }
+    }
+
+    /// `\n`, `\r`, `\t`, or `\u` with four digits (all scalars that need it are below U+10000).
+    var logEscape: String {
+        switch self {
+        case "\n": return "\\n"
+        case "\r": return "\\r"
+        case "\t": return "\\t"
+        default:
+            let digits = String(value, radix: 16)
+            return "\\u" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+        }
+    }
+}
+
+/// A text in double quotes, escaped so that it is valid in JSON and in logfmt alike.
+func quotedForLogs(_ text: String) -> String {
+    var result = "\""
+    for scalar in text.unicodeScalars {
+        switch scalar {
+        case "\"": result += "\\\""
+        case "\\": result += "\\\\"
+        case _ where scalar.mustBeEscapedInLogs: result += scalar.logEscape
+        default: result.unicodeScalars.append(scalar)
+        }
+    }
+    return result + "\""
+}

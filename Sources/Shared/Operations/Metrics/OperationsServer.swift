@@ -1,0 +1,99 @@
+internal import Hummingbird
+public import Logging
+internal import NIOCore
+
+/// Whether a process can do its work.
+public enum Readiness: Hashable, Sendable {
+    /// It can.
+    case ready
+    /// It cannot, for these reasons; they are shown to whoever asks, so they hold no secrets.
+    case notReady([String])
+}
+
+/// What an operator's tools ask over HTTP: `/metrics` (Prometheus text), `/healthz` (200 while the process lives) and `/readyz` (200, or 503 with
+/// the reasons).
+///
+/// It listens on all interfaces, as Prometheus runs elsewhere; it only tells, takes no input, and is off unless a port is given.
+public struct OperationsServer: Sendable {
+    private let host: String
+    private let port: Int
+    private let registry: MetricsRegistry
+    private let readiness: @Sendable () async -> Readiness
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - host: the address to listen on.
+    ///   - port: the port; 0 takes any free one.
+    ///   - registry: what `/metrics` shows.
+    ///   - logger: told where the server listens, and of its errors.
+    ///   - readiness: asked for each `/readyz`.
+    public init(
+        host: String = "0.0.0.0", port: Int, registry: MetricsRegistry, logger: Logger,
+        readiness: @escaping @Sendable () async -> Readiness = { .ready }
+    ) {
+        self.host = host
+        self.port = port
+        self.registry = registry
+        self.logger = logger
+        self.readiness = readiness
+    }
+
+    /// Serves until the task is cancelled.
+    ///
+    /// - Parameter onListening: told the port when the server takes connections.
+    /// - Throws: `OperationsError` where the port cannot be had.
+    public func run(onListening: @escaping @Sendable (Int) -> Void = { _ in }) async throws {
+        // Hummingbird reports its own end by cancellation as an error; what matters, the port, comes as a thrown error as well.
+        var serverLogger = logger
+        serverLogger.logLevel = .critical
+        let application = Application(
+            router: makeRouter(),
+            configuration: ApplicationConfiguration(address: .hostname(host, port: port)),
+            onServerRunning: { channel in
+                let actual = channel.localAddress?.port ?? port
+                logger.info("metrics are served", metadata: ["address": "\(host):\(actual)"])
+                onListening(actual)
+            },
+            logger: serverLogger)
+        do {
+            try await application.run()
+        } catch is CancellationError {
+            return
+        } catch {
+            throw OperationsError("metrics cannot be served on \(host):\(port): \(error)")
+        }
+    }
+
+    private func makeRouter() -> Router<BasicRequestContext> {
+        let router = Router()
+        router.get("/metrics") { [registry] _, _ in
+            Self.response(.ok, registry.render(), type: "text/plain; version=0.0.4; charset=utf-8")
+        }
+        router.get("/healthz") { _, _ in
+            Self.response(.ok, "alive\n")
+        }
+        router.get("/readyz") { [readiness] _, _ in
+            switch await readiness() {
+            case .ready: Self.response(.ok, "ready\n")
+            case .notReady(let reasons): Self.response(.serviceUnavailable, "not ready\n" + reasons.map { $0 + "\n" }.joined())
+            }
+        }
+        return router
+    }
+
+    private static func response(_ status: HTTPResponse.Status, _ body: String, type: String = "text/plain; charset=utf-8") -> Response {
+        Response(status: status, headers: [.contentType: type], body: ResponseBody(byteBuffer: ByteBuffer(string: body)))
+    }
+}
+
+/// What keeps an operator's surface from working; the message says what failed and where.
+public struct OperationsError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What failed.
+    public let message: String
+    /// The message.
+    public var description: String { message }
+
+    init(_ message: String) {
+        self.message = message
+    }
+}

@@ -1,0 +1,33 @@
+public import ArgumentParser
+internal import Logging
+
+/// `--log-level` and `--log-format`.
+public struct LoggingOptions: ParsableArguments {
+    static let level = Setting<Logger.Level>(
+        "log-level", variable: "LOG_LEVEL", "Least severe events that are logged: trace, debug, info, notice, warning, error, critical.",
+        .oneOf(placeholder: "level"), default: "info")
+    static let format = Setting<LogFormat>(
+        "log-format", variable: "LOG_FORMAT", "Form of the log lines: logfmt or json.", .oneOf(placeholder: "format"), default: "logfmt")
+
+    /// The text of `--log-level`.
+    @Option(name: LoggingOptions.level.name, help: LoggingOptions.level.help)
+    public var logLevel: String?
+
+    /// The text of `--log-format`.
+    @Option(name: LoggingOptions.format.name, help: LoggingOptions.format.help)
+    public var logFormat: String?
+
+    /// Nothing given.
+    public init() {}
+
+    /// How the process logs.
+    ///
+    /// - Parameter process: the name of the process in every line.
+    /// - Throws: `UsageError`.
+    public func resolve(process: String, environment: [String: String]) throws(UsageError) -> LogConfiguration {
+        LogConfiguration(
+            process: process,
+            level: try Self.level.resolve(logLevel, environment: environment),
+            format: try Self.format.resolve(logFormat, environment: environment))
+    }
+}

@@ -1,0 +1,84 @@
+public import ArgumentParser
+
+/// A flag with the environment variable that it may come from instead, declared once: name, help, default and what is a valid value.
+///
+/// The option of a command takes the text only, `@Option(name: setting.name, help: setting.help) var batchSize: String?`, and
+/// ``resolve(_:environment:)`` decides: the flag wins over the variable, the variable over the default. An empty variable counts as unset. A variable that
+/// a flag overrides is not looked at.
+public struct Setting<Value: Sendable>: Sendable {
+    /// The flag without its dashes, `batch-size`.
+    public let flag: String
+    /// The environment variable, `BATCH_SIZE`; nil where there is none.
+    public let variable: String?
+    /// The value where nothing is given; nil where something must be, or may be absent.
+    public let defaultValue: Value?
+    private let defaultText: String?
+    private let summary: String
+    private let format: SettingFormat<Value>
+
+    /// - Parameters:
+    ///   - flag: without its dashes.
+    ///   - variable: the environment variable.
+    ///   - summary: one sentence for the help.
+    ///   - format: what is valid.
+    ///   - defaultText: the default, written as an operator would write it.
+    public init(_ flag: String, variable: String?, _ summary: String, _ format: SettingFormat<Value>, default defaultText: String? = nil) {
+        self.flag = flag
+        self.variable = variable
+        self.summary = summary
+        self.format = format
+        self.defaultText = defaultText
+        defaultValue = defaultText.flatMap { try? format.parse($0) }
+        // The default is the program's own word.
+        precondition(defaultText == nil || defaultValue != nil, "default of --\(flag)")
+    }
+
+    /// The name for `@Option`.
+    public var name: NameSpecification { .customLong(flag) }
+
+    /// The help for `@Option`: `Ledgers per batch. [env: BATCH_SIZE] (default: 100)`.
+    public var help: ArgumentHelp {
+        var text = summary
+        if let variable { text += " [env: \(variable)]" }
+        if let defaultText { text += " (default: \(defaultText))" }
+        return ArgumentHelp(stringLiteral: text).named(format.placeholder)
+    }
+
+    /// The value, which must be given or have a default.
+    ///
+    /// - Throws: `UsageError` that names flag and variable.
+    public func resolve(_ flagText: String?, environment: [String: String]) throws(UsageError) -> Value {
+        if let value = try resolveIfGiven(flagText, environment: environment) { return value }
+        throw UsageError("--\(flag)\(variable.map { " or the environment variable \($0)" } ?? "") is required: \(summary)")
+    }
+
+    /// The value, the default, or nil.
+    ///
+    /// - Throws: `UsageError` that names flag and variable.
+    public func resolveIfGiven(_ flagText: String?, environment: [String: String]) throws(UsageError) -> Value? {
+        if let flagText {
+            return try parse(flagText, source: "--\(flag)", other: variable.map { " (environment variable \($0))" } ?? "")
+        }
+        if let variable, let text = environment[variable], !text.isEmpty {
+            return try parse(text, source: "environment variable \(variable)", other: " (--\(flag))")
+        }
+        return defaultValue
+    }
+
+    private func parse(_ text: String, source: String, other: String) throws(UsageError) -> Value {
+        do {
+            return try format.parse(text)
+        } catch {
+            let shown = format.isSecret ? "" : " \(quotedForLogs(text))"
+            throw UsageError("\(source)\(shown)\(other): \(error.reason)")
+        }
+    }
+}
+
+extension ArgumentHelp {
+    fileprivate func named(_ placeholder: String) -> ArgumentHelp {
+        var help = self
+        help.valueName = placeholder
+        return help
+    }
+}

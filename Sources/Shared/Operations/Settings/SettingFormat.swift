@@ -1,0 +1,79 @@
+/// What a text must be to be the value of a setting.
+public struct SettingFormat<Value: Sendable>: Sendable {
+    /// What an error says of a text that is not valid: what would be.
+    public struct Mismatch: Error, Hashable, Sendable {
+        /// "is not ...".
+        public let reason: String
+
+        /// - Parameter reason: "is not ...".
+        public init(_ reason: String) {
+            self.reason = reason
+        }
+    }
+
+    /// The name of the value in the help: `n`, `url`, `seconds`.
+    public let placeholder: String
+    /// Whether errors must not show the text.
+    public let isSecret: Bool
+    /// The value of a text.
+    public let parse: @Sendable (String) throws(Mismatch) -> Value
+
+    /// A format.
+    public init(placeholder: String, isSecret: Bool = false, parse: @escaping @Sendable (String) throws(Mismatch) -> Value) {
+        self.placeholder = placeholder
+        self.isSecret = isSecret
+        self.parse = parse
+    }
+}
+
+extension SettingFormat where Value == Int {
+    /// Decimal digits only: no sign, no spaces, no other base.
+    public static func integer(in range: ClosedRange<Int>) -> Self {
+        Self(placeholder: "n") { text throws(Mismatch) in
+            guard isDigits(text), let value = Int(text), range.contains(value) else {
+                throw Mismatch("is not a whole number from \(range.lowerBound) to \(range.upperBound)")
+            }
+            return value
+        }
+    }
+}
+
+extension SettingFormat where Value == Duration {
+    /// Seconds in decimal digits, with at most one point: `5`, `0.25`.
+    public static func seconds(in range: ClosedRange<Double>) -> Self {
+        Self(placeholder: "seconds") { text throws(Mismatch) in
+            let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+            guard (1...2).contains(parts.count), parts.allSatisfy({ isDigits($0) }), let value = Double(text), range.contains(value) else {
+                throw Mismatch("is not a number of seconds from \(MetricsText.number(range.lowerBound)) to \(MetricsText.number(range.upperBound))")
+            }
+            return .seconds(value)
+        }
+    }
+}
+
+extension SettingFormat where Value == String {
+    /// Any text that is not blank.
+    ///
+    /// - Parameter isSecret: errors do not show it, as for a URL that may hold a password.
+    public static func text(placeholder: String = "text", isSecret: Bool = false) -> Self {
+        Self(placeholder: placeholder, isSecret: isSecret) { text throws(Mismatch) in
+            guard text.contains(where: { !$0.isWhitespace }) else { throw Mismatch("is blank") }
+            return text
+        }
+    }
+}
+
+extension SettingFormat where Value: CaseIterable & RawRepresentable<String> {
+    /// One of the cases, by its raw value.
+    public static func oneOf(_: Value.Type = Value.self, placeholder: String) -> Self {
+        let names = Value.allCases.map(\.rawValue)
+        return Self(placeholder: placeholder) { text throws(Mismatch) in
+            guard let value = Value(rawValue: text) else { throw Mismatch("is none of \(names.joined(separator: ", "))") }
+            return value
+        }
+    }
+}
+
+private func isDigits(_ text: some StringProtocol) -> Bool {
+    !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
+}
