@@ -1,1 +1,0 @@
-int base64_dummy(void){return 0;}

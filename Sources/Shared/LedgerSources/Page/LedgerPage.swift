@@ -1,0 +1,140 @@
+internal import Crypto
+package import NIOCore
+package import StellarXDR
+
+/// A run of consecutive ledgers as a source served them: the bytes of one response, kept as they came, and where each ledger is in them.
+///
+/// Nothing is decoded before `forEachLedger`. The bytes go back to the source's pool when the last reference to the page goes.
+public final class LedgerPage: Sendable {
+    /// How the ledgers stand in the page's bytes.
+    package enum Encoding: Sendable {
+        /// Base64 text, as in JSON.
+        case base64
+        /// Plain XDR, as in a data lake's object.
+        case xdr
+    }
+
+    /// One ledger of a page.
+    package struct Slot: Sendable {
+        /// Where its `LedgerCloseMeta` is, in the page's encoding.
+        package var range: Range<Int>
+        /// The hash that the source states beside the ledger, if it does.
+        package var hash: Hash32?
+
+        package init(range: Range<Int>, hash: Hash32? = nil) {
+            self.range = range
+            self.hash = hash
+        }
+    }
+
+    /// Sequences of the ledgers in the page.
+    public let ledgers: ClosedRange<UInt32>
+    /// Size of the page in bytes, as received.
+    public var byteCount: Int { bytes.readableBytes }
+
+    private let endpoint: String
+    private let encoding: Encoding
+    private let slots: [Slot]
+    private let bytes: ByteBuffer
+    private let pool: BufferPool?
+
+    /// `slots` are the ledgers `first`, `first + 1`, ..., with ranges inside of `bytes`; nil if there are none, or ranges or sequences do not fit.
+    package init?(from endpoint: String, first: UInt32, slots: [Slot], in bytes: ByteBuffer, encoding: Encoding, returningTo pool: BufferPool? = nil) {
+        guard !slots.isEmpty, slots.count - 1 <= Int(UInt32.max - first) else { return nil }
+        guard slots.allSatisfy({ $0.range.lowerBound >= 0 && $0.range.upperBound <= bytes.readableBytes }) else { return nil }
+        self.ledgers = first...(first + UInt32(slots.count - 1))
+        self.endpoint = endpoint
+        self.encoding = encoding
+        self.slots = slots
+        self.bytes = bytes
+        self.pool = pool
+    }
+
+    deinit {
+        pool?.give(bytes)
+    }
+
+    /// Calls `body` with each ledger's sequence and its `LedgerCloseMeta` XDR, in order, and returns the ends of the page's hash chain.
+    ///
+    /// Before `body` sees a ledger, its header has been checked: the sequence is the one expected, the hash is the SHA-256 of the header and the one
+    /// stated beside it, and from the second ledger on `previousLedgerHash` is the hash of the ledger before. The span is valid during the call only.
+    /// - Parameter scratch: where base64 is decoded to; reuse it.
+    /// - Throws: `LedgerSourceError` with the ledger that is wrong; what `body` throws, as it is.
+    @discardableResult
+    public func forEachLedger(scratch: inout LedgerScratch, _ body: (UInt32, RawSpan) throws -> Void) throws -> ChainLink {
+        let bytes = bytes
+        var link: ChainLink?
+        for (index, slot) in slots.enumerated() {
+            let sequence = ledgers.lowerBound + UInt32(index)
+            switch encoding {
+            case .base64:
+                let count = try decode(slot, sequence, &scratch)
+                let xdr = scratch.bytes.span.extracting(0..<count)
+                link = try checked(sequence, slot, xdr, after: link)
+                try body(sequence, xdr.bytes)
+            case .xdr:
+                let xdr = bytes.readableBytesUInt8Span.extracting(slot.range)
+                link = try checked(sequence, slot, xdr, after: link)
+                try body(sequence, xdr.bytes)
+            }
+        }
+        guard let link else { throw failure(.emptyPage, ledgers.lowerBound, "the page holds no ledger") }
+        return link
+    }
+
+    private func decode(_ slot: Slot, _ sequence: UInt32, _ scratch: inout LedgerScratch) throws(LedgerSourceError) -> Int {
+        let bytes = bytes
+        let text = bytes.readableBytesUInt8Span.extracting(slot.range)
+        do {
+            return try Base64.decode(text, into: &scratch.bytes)
+        } catch {
+            let what = error.position == text.count ? "its length \(text.count) is no multiple of four" : "character \(error.position) is wrong"
+            guard error.position < text.count, text[error.position] == UInt8(ascii: "\\") else {
+                throw failure(.badBase64, sequence, "its XDR is not base64: \(what)")
+            }
+            // Some JSON writers escape '/', '+' or '='. The RPC does not, a gateway before it may.
+            guard let plain = JSONText.unescaped(0..<text.count, text), let count = try? Base64.decode(plain.span, into: &scratch.bytes) else {
+                throw failure(.badBase64, sequence, "its XDR is not base64: \(what)")
+            }
+            return count
+        }
+    }
+
+    /// The checks of one ledger's header, and the chain up to and with this ledger.
+    private func checked(_ sequence: UInt32, _ slot: Slot, _ xdr: Span<UInt8>, after link: ChainLink?) throws(LedgerSourceError) -> ChainLink {
+        let header: LedgerHeader
+        do {
+            header = try LedgerReader.readHeader(xdr.bytes)
+        } catch {
+            throw failure(.badLedger, sequence, "its header is no XDR that we can read: \(error)")
+        }
+        guard header.sequence == sequence else {
+            throw failure(.wrongSequence, sequence, "its header says that it is ledger \(header.sequence)")
+        }
+        let hash = Self.sha256(xdr.extracting(header.headerRange))
+        guard header.hash == hash else {
+            throw failure(.wrongHash, sequence, "it claims the hash \(header.hash.hex), but the SHA-256 of its header is \(hash.hex)")
+        }
+        if let stated = slot.hash, stated != hash {
+            throw failure(.wrongHash, sequence, "the answer states the hash \(stated.hex), but the SHA-256 of its header is \(hash.hex)")
+        }
+        guard let link else {
+            return ChainLink(ledgers: sequence...sequence, previousHash: header.previousLedgerHash, hash: hash)
+        }
+        guard let joined = link.joined(with: ChainLink(ledgers: sequence...sequence, previousHash: header.previousLedgerHash, hash: hash)) else {
+            throw failure(
+                .brokenChain, sequence, "it names \(header.previousLedgerHash.hex) as its predecessor, but ledger \(sequence - 1) has \(link.hash.hex)")
+        }
+        return joined
+    }
+
+    private func failure(_ code: LedgerSourceError.Code, _ sequence: UInt32, _ detail: String) -> LedgerSourceError {
+        LedgerSourceError(code, detail, endpoint: endpoint, ledgers: sequence...sequence)
+    }
+
+    /// A header is some 500 bytes of a megabyte, so the copy that keeps this free of pointers costs nothing that can be measured.
+    private static func sha256(_ header: Span<UInt8>) -> Hash32 {
+        let digest = Array(SHA256.hash(data: header.indices.map { header[$0] }))
+        return Hash32(digest.span.bytes, at: 0)
+    }
+}

@@ -1,0 +1,69 @@
+/// Chooses how many ledgers to ask for at once: pages of about the same number of bytes, shorter where the server does not manage them in time.
+///
+/// A page's length is the target size divided by the bytes per ledger seen so far (a moving average), at most double the length before, and never above
+/// the ceiling. The ceiling is the server's limit; a time-out halves it, and eight pages in a row at the ceiling raise it by a quarter.
+public struct PageSizer: Sendable, Hashable {
+    /// Response bytes that a page should have.
+    public let targetBytes: Int
+    /// Most ledgers that the server takes in one request; lowered when it says so.
+    public private(set) var maximum: Int
+    /// Ledgers to ask for in the next request.
+    public private(set) var length: Int
+
+    /// Most ledgers that the server has been found to manage in time.
+    private var ceiling: Int
+    /// Moving average of response bytes per ledger, the newest page counting a quarter; nil before the first page.
+    private var bytesPerLedger: Int?
+    /// Pages in a row that came in time with at least `ceiling` ledgers.
+    private var pagesAtCeiling = 0
+
+    /// Response bytes of a ledger before any was seen: base64 of the 1.06 MB of a pubnet ledger.
+    private static let guessedBytesPerLedger = 1_410_000
+    private static let pagesBeforeRaise = 8
+
+    /// - Parameters:
+    ///   - targetBytes: response bytes per page. 10 MB are about seven pubnet ledgers: long enough that the round trip hardly counts, short enough that
+    ///     a dozen in flight stay below 200 MB.
+    ///   - maximum: stellar-rpc takes at most 200 unless configured otherwise.
+    public init(targetBytes: Int = 10_000_000, maximum: Int = 200) {
+        self.targetBytes = max(1, targetBytes)
+        self.maximum = max(1, maximum)
+        self.ceiling = self.maximum
+        self.length = min(self.maximum, max(1, self.targetBytes / Self.guessedBytesPerLedger))
+    }
+
+    /// A page of `ledgers` ledgers came in time, `bytes` long.
+    public mutating func received(ledgers: Int, bytes: Int) {
+        guard ledgers > 0, bytes >= 0 else { return }
+        let sample = bytes / ledgers
+        bytesPerLedger = bytesPerLedger.map { $0 + (sample - $0) / 4 } ?? sample
+        if ceiling < maximum, ledgers >= ceiling {
+            pagesAtCeiling += 1
+            if pagesAtCeiling == Self.pagesBeforeRaise {
+                pagesAtCeiling = 0
+                ceiling = min(maximum, ceiling + max(1, ceiling / 4))
+            }
+        }
+        choose()
+    }
+
+    /// A request for `ledgers` ledgers did not come in time. Several requests in flight that fail together halve the ceiling once, as each
+    /// tells what it had asked for.
+    public mutating func timedOut(asked ledgers: Int) {
+        ceiling = max(1, min(ceiling, ledgers / 2))
+        pagesAtCeiling = 0
+        length = min(length, ceiling)
+    }
+
+    /// The server said that it takes at most `limit` ledgers.
+    public mutating func learned(maximum limit: Int) {
+        maximum = max(1, min(maximum, limit))
+        ceiling = min(ceiling, maximum)
+        length = min(length, ceiling)
+    }
+
+    private mutating func choose() {
+        let fitting = targetBytes / max(1, bytesPerLedger ?? Self.guessedBytesPerLedger)
+        length = max(1, min(fitting, ceiling, length * 2))
+    }
+}
