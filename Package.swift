@@ -60,7 +60,7 @@ let package = Package(
             "LedgerSources", path: "Shared/LedgerSources",
             ["StellarXDR", "CBase64", httpClient, nioCore, nioPosix, nioHTTP1, crypto, logging]),
         .library("PostgreSQL", path: "Shared/PostgreSQL", ["CLibPQ"]),
-        .library("Store", path: "Shared/Store", ["PostgreSQL", "Protocols", logging]),
+        .library("Store", path: "Shared/Store", ["StellarXDR", "PostgreSQL", "Protocols"]),
         .library("ZeroMQ", path: "Shared/ZeroMQ", ["CZeroMQ"]),
         .library("Pipeline", path: "Shared/Pipeline", ["Protocols"]),
         .library("Membership", path: "Shared/Membership", ["Pipeline", "Protocols", "ZeroMQ", logging]),

@@ -1,0 +1,59 @@
+public import PostgreSQL
+public import Protocols
+public import StellarXDR
+
+/// What a round of the migration starts from, read in one REPEATABLE READ transaction.
+///
+/// Live ingestion commits a contract's classification with the ledger that deployed it: a set of tracked contracts that was read together with
+/// `latest` misses no contract of a ledger up to that.
+public struct HistorySnapshot: Sendable, Hashable {
+    /// `latest_ingest_ledger`, under its configured name: the target.
+    public let latest: CursorReading
+    /// `oldest_ingest_ledger`, under its configured name.
+    public let oldest: CursorReading
+    /// The history cursor of each protocol asked for.
+    public let historyCursors: [ProtocolID: CursorReading]
+    /// The tracked contracts of each protocol asked for, sorted; nil where they were not asked for.
+    public let trackedContracts: [ProtocolID: [Hash32]]?
+
+    /// Reads it. Throws `malformedContractIDs` where contract ids are not 32 bytes long.
+    public static func read(
+        _ ids: [ProtocolID], names: CursorNames, withContracts: Bool = true, on connection: PostgresConnection
+    ) async throws(StoreError) -> HistorySnapshot {
+        try await connection.perform { session throws(StoreError) in
+            try session.storeTransaction(.snapshot) { () throws(StoreError) in
+                let cursors = try StoreError.wrapping { () throws(PostgresError) in
+                    try session.readCursors([names.latest, names.oldest] + ids.map(CursorNames.history))
+                }
+                return HistorySnapshot(
+                    latest: cursors[names.latest] ?? .missing, oldest: cursors[names.oldest] ?? .missing,
+                    historyCursors: Dictionary(
+                        ids.map { ($0, cursors[CursorNames.history($0)] ?? .missing) }, uniquingKeysWith: { first, _ in first }),
+                    trackedContracts: withContracts ? try contracts(of: ids, in: session) : nil)
+            }
+        }
+    }
+
+    private static func contracts(of ids: [ProtocolID], in session: PostgresSession) throws(StoreError) -> [ProtocolID: [Hash32]] {
+        let rows = try StoreError.wrapping { () throws(PostgresError) in
+            try session.query(
+                """
+                SELECT w.protocol_id, encode(c.contract_id, 'hex') AS contract
+                FROM protocol_contracts c JOIN protocol_wasms w ON w.wasm_hash = c.wasm_hash
+                WHERE w.protocol_id = ANY($1) ORDER BY c.contract_id
+                """, [ids.arrayLiteral], label: "reading the tracked contracts")
+        }
+        var contracts: [ProtocolID: [Hash32]] = Dictionary(ids.map { ($0, []) }, uniquingKeysWith: { first, _ in first })
+        var malformed: [String] = []
+        for row in rows {
+            let hex = row[1] ?? ""
+            guard let hash = Hash32(hex: hex) else {
+                malformed.append(hex)
+                continue
+            }
+            contracts[ProtocolID(rawValue: row[0] ?? ""), default: []].append(hash)
+        }
+        guard malformed.isEmpty else { throw .malformedContractIDs(Array(malformed.prefix(10)), count: malformed.count) }
+        return contracts
+    }
+}

@@ -1,0 +1,125 @@
+public import PostgreSQL
+public import Protocols
+
+/// The writer's transaction: moves the history cursors over a contiguous range of ledgers and stores the state changes of that range.
+///
+/// A protocol whose cursor is not at the ledger before the range gets no rows; that is an outcome and not an error (live ingestion may have taken
+/// over). `synchronous_commit` is off: after a crash of the server the last commits may be gone, cursor and rows together, and are done again.
+public struct StateChangeCommit: Sendable {
+    /// The rows of one protocol: COPY tuples in chunks, which need not end with a row.
+    public struct Rows: Sendable {
+        /// The protocol.
+        public let id: ProtocolID
+        /// The number of tuples in all chunks together; COPY must store as many.
+        public let rowCount: Int
+        /// The tuples, in the form of `StateChangeTuple`, without header and trailer.
+        public let chunks: [any CopyChunk]
+
+        /// Rows for a commit.
+        public init(_ id: ProtocolID, rowCount: Int, chunks: [any CopyChunk]) {
+            self.id = id
+            self.rowCount = rowCount
+            self.chunks = chunks
+        }
+    }
+
+    /// What came of it.
+    public struct Result: Sendable {
+        /// One outcome per protocol.
+        public let outcomes: [ProtocolID: CursorSwapOutcome]
+        /// State changes stored, of all protocols together.
+        public let storedRows: Int
+        /// From BEGIN to the answer to the swaps, waiting for locks included.
+        public let swapTime: Duration
+        /// COPY, indexes included.
+        public let copyTime: Duration
+        /// COMMIT, or ROLLBACK where no cursor could be swapped.
+        public let commitTime: Duration
+    }
+
+    /// The ledgers, all of them: the cursors go from the one before the first to the last.
+    public let ledgers: ClosedRange<UInt32>
+    /// Every protocol whose cursor is to move, rows or none.
+    public let rows: [Rows]
+
+    /// A commit to be run.
+    public init(ledgers: ClosedRange<UInt32>, rows: [Rows]) {
+        self.ledgers = ledgers
+        self.rows = rows.sorted { $0.id < $1.id }
+    }
+
+    /// Runs the transaction.
+    ///
+    /// Throws `commitFailed` (see `isTransient`, `isConnectionGone` and `isOutcomeUnknown` for what to do), `rowsAlreadyThere`,
+    /// `rowCountMismatch` or `impossibleLedgers`; the transaction is rolled back then. A cancelled task rolls back, unless COMMIT was already on its way.
+    public func run(on connection: PostgresConnection) async throws(StoreError) -> Result {
+        try await connection.perform { session throws(StoreError) in
+            do throws(StoreError) {
+                return try run(in: session)
+            } catch {
+                session.rollbackIfOpen()
+                throw error
+            }
+        }
+    }
+
+    private func run(in session: PostgresSession) throws(StoreError) -> Result {
+        guard ledgers.lowerBound > 0, ledgers.upperBound <= Int32.max else { throw .impossibleLedgers(ledgers) }
+        let clock = ContinuousClock()
+        let start = clock.now
+        let outcomes = try failing { () throws(PostgresError) in try swap(in: session) }
+        let swapped = clock.now
+        let moved = rows.filter { outcomes[$0.id] == .swapped }
+        var storedRows = 0
+        for rows in moved where rows.rowCount > 0 || !rows.chunks.isEmpty { storedRows += try copy(rows, in: session) }
+        let copied = clock.now
+        if moved.isEmpty {
+            session.rollbackIfOpen()
+        } else {
+            try failing { () throws(PostgresError) in try session.commit(label: "COMMIT") }
+        }
+        return Result(
+            outcomes: outcomes, storedRows: storedRows, swapTime: swapped - start, copyTime: copied - swapped,
+            commitTime: clock.now - copied)
+    }
+
+    /// BEGIN, settings and all swaps in one round trip.
+    private func swap(in session: PostgresSession) throws(PostgresError) -> [ProtocolID: CursorSwapOutcome] {
+        let ids = rows.map(\.id)
+        guard !ids.isEmpty else { return [:] }
+        let script = """
+            \(PostgresSession.TransactionMode.readCommitted.beginStatement);
+            SET LOCAL synchronous_commit = off;
+            \(try CursorSwap.script(ids, from: ledgers.lowerBound - 1, to: ledgers.upperBound, in: session))
+            """
+        let answers = try session.execute(script, label: "swapping the history cursors")
+        return CursorSwap.outcomes(ids, answers.suffix(2))
+    }
+
+    private static let copyStatement =
+        "COPY state_changes (\(StateChangeTuple.columns.joined(separator: ", "))) FROM STDIN WITH (FORMAT binary)"
+    /// Signature, flags and the length of the header's extension, as "Binary Format" in COPY's reference has it: 19 bytes.
+    private static let header: [UInt8] = Array("PGCOPY\n".utf8) + [0xff, 0x0d, 0x0a, 0x00] + [0, 0, 0, 0] + [0, 0, 0, 0]
+    /// A field count of -1.
+    private static let trailer: [UInt8] = [0xff, 0xff]
+
+    private func copy(_ rows: Rows, in session: PostgresSession) throws(StoreError) -> Int {
+        let stored = try failing { () throws(PostgresError) in
+            try session.copyIn(Self.copyStatement, label: "COPY of state changes of \(rows.id.rawValue)") { stream throws(PostgresError) in
+                try stream.write(Self.header.span.bytes)
+                for chunk in rows.chunks { try chunk.write(to: &stream) }
+                try stream.write(Self.trailer.span.bytes)
+            }
+        }
+        guard stored == rows.rowCount else {
+            throw .rowCountMismatch(ledgers: ledgers, rows.id, expected: rows.rowCount, stored: stored)
+        }
+        return stored
+    }
+
+    private func failing<Value>(_ body: () throws(PostgresError) -> Value) throws(StoreError) -> Value {
+        let ledgers = ledgers
+        return try StoreError.wrapping(
+            { $0.kind == .uniqueViolation ? .rowsAlreadyThere(ledgers: ledgers, $0) : .commitFailed(ledgers: ledgers, $0) }, body)
+    }
+}
