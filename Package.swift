@@ -92,6 +92,7 @@ let package = Package(
         .tests("PipelineTests", ["Pipeline", "Protocols"]),
         .tests("OperationsTests", ["Operations", argumentParser, logging, httpClient]),
         .tests("LedgerSimulatorTests", ["LedgerSimulator", "StellarXDR", crypto, subprocess]),
+        .tests("CoordinatorTests", ["Coordinator", "Store"]),
         .tests("EndToEndTests", ["Store", "PostgreSQL", "Protocols", "StellarXDR", "TestSupport", subprocess]),
     ],
     swiftLanguageModes: [.v6]

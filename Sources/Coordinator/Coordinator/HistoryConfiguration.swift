@@ -4,10 +4,12 @@ import Store
 import ZeroMQ
 
 /// What `protocol-migrate history` was told, validated.
-public struct HistoryConfiguration: Sendable {
+struct HistoryConfiguration: Sendable {
     /// The protocols in the order given, without repetitions.
     let protocols: [ProtocolID]
     let database: ConnectionString
+    /// The same with its secrets, for the writer's environment.
+    let databaseText: String
     let rpcURL: String
     let networkPassphrase: String
     let cursorNames: CursorNames
@@ -20,7 +22,7 @@ public struct HistoryConfiguration: Sendable {
     let network: String?
     let convergenceWait: Duration
     let acceptConvergence: Bool
-    let metricsPort: Int
+    let metricsPort: Int?
     /// Flags that the workers are given too.
     let workerArguments: [String]
 }

@@ -7,7 +7,6 @@ import Store
 /// cursors and target processed, waits at the tip, and says how each protocol ended. Everything that happens comes through one loop of events.
 struct Migration: Sendable {
     let configuration: HistoryConfiguration
-    let run: RunID
     let desk: ControlDesk
     let database: MigrationDatabase
     let tip: NetworkTip
@@ -27,8 +26,8 @@ struct Migration: Sendable {
             let snapshot = try await read(&events, &state, &progress)
             judge(snapshot, &state)
             if state.remaining.isEmpty { return }
-            guard let target = snapshot.latest else {
-                throw .failure("\(configuration.cursorNames.latest) is missing: live ingestion has not stored a ledger yet")
+            guard case .ledger(let target) = snapshot.latest else {
+                throw .failure("\(configuration.cursorNames.latest) in ingest_store is \(snapshot.latest): there is no target to work towards")
             }
             let cursors = state.committed.filter { state.remaining.contains($0.key) }
             let plan = RoundPlan(cursors: cursors, target: target)
@@ -36,7 +35,8 @@ struct Migration: Sendable {
             if plan.segments.isEmpty {
                 try await waitAtTip(target, &events, &state, &progress)
             } else {
-                try await process(plan, cursors, target, snapshot.contracts, &events, &state, &progress)
+                let contracts = (snapshot.trackedContracts ?? [:]).mapValues { $0.map(\.hex) }
+                try await process(plan, cursors, target, contracts, &events, &state, &progress)
             }
         }
     }
@@ -59,7 +59,7 @@ struct Migration: Sendable {
         for id in state.remaining {
             let committed = state.committed[id] ?? 0
             let verdict = CursorVerdict.judge(
-                cursor: snapshot.reading(id), committed: committed, attempted: state.attempted[id] ?? committed, latest: snapshot.latest ?? 0)
+                cursor: snapshot.reading(id), committed: committed, attempted: state.attempted[id] ?? committed, latest: snapshot.latestLedger)
             switch verdict {
             case .ours(let ledger):
                 if ledger != committed {
@@ -76,7 +76,7 @@ struct Migration: Sendable {
                     metadata: ["protocol": "\(id.rawValue)", "committed": "\(committed)", "cursor": "\(ledger)"])
                 leave(id, .handoff(at: ledger), &state)
             case .foreign(let numbers):
-                leave(id, .failed("cursor \(configuration.cursorNames.history(id)): \(numbers)"), &state)
+                leave(id, .failed("cursor \(CursorNames.history(id)): \(numbers)"), &state)
             }
         }
     }
@@ -146,18 +146,18 @@ struct Migration: Sendable {
                 "cursor swap failed, verifying",
                 metadata: [
                     "protocol": "\(swap.id.rawValue)", "attempted": "\(committed)->\(swap.attempted)", "found": "\(swap.found ?? "no row")",
-                    "latest": "\(snapshot.latest.map(String.init) ?? "missing")",
+                    "latest": "\(snapshot.latest)",
                 ])
             let verdict = CursorVerdict.judge(
-                cursor: snapshot.reading(swap.id), committed: committed, attempted: committed, latest: snapshot.latest ?? 0)
+                cursor: snapshot.reading(swap.id), committed: committed, attempted: committed, latest: snapshot.latestLedger)
             switch verdict {
             case .handoff(let ledger) where ledger >= swap.attempted:
                 leave(swap.id, .handoff(at: ledger), &state)
             case .handoff(let ledger), .ours(let ledger):
                 let numbers = "the swap to \(swap.attempted) found \(swap.found ?? "no row"), and now it stands at \(ledger)"
-                leave(swap.id, .failed("cursor \(configuration.cursorNames.history(swap.id)): \(numbers)"), &state)
+                leave(swap.id, .failed("cursor \(CursorNames.history(swap.id)): \(numbers)"), &state)
             case .foreign(let numbers):
-                leave(swap.id, .failed("cursor \(configuration.cursorNames.history(swap.id)): \(numbers)"), &state)
+                leave(swap.id, .failed("cursor \(CursorNames.history(swap.id)): \(numbers)"), &state)
             }
         }
     }
@@ -175,8 +175,8 @@ struct Migration: Sendable {
         while true {
             _ = try await asking(&events, &state, &progress) { try await Task.sleep(for: .milliseconds(250)) }
             let snapshot = try await read(&events, &state, &progress)
-            let moved = state.remaining.contains { snapshot.reading($0) != .at(target) }
-            if moved || snapshot.latest != target { return }
+            let moved = state.remaining.contains { snapshot.reading($0) != .ledger(target) }
+            if moved || snapshot.latest != .ledger(target) { return }
             guard clock.now - began >= configuration.convergenceWait else { continue }
             if configuration.acceptConvergence {
                 logger.info("no ledger came within the wait; --accept-convergence ends the wait", metadata: ["ledger": "\(target)"])
@@ -222,31 +222,21 @@ struct Migration: Sendable {
         }
     }
 
-    /// Asks the database or waits, while events are taken as ever: workers keep their heartbeat, and a signal ends the asking.
     private func asking<Answer: Sendable>(
         _ events: inout Events, _ state: inout RunState, _ progress: inout ProgressLog, _ question: @escaping @Sendable () async throws -> Answer
     ) async throws(RunStopped) -> Answer {
-        let result: Result<Answer, RunStopped> = await withTaskGroup(of: Result<Answer, any Error>.self) { group in
-            group.addTask {
-                defer { report(.answered) }
-                do { return .success(try await question()) } catch { return .failure(error) }
-            }
-            defer { group.cancelAll() }
-            while let event = await events.next(isolation: #isolation) {
-                if case .answered = event { break }
-                do { try take(event, &state, &progress) } catch { return .failure(error) }
-            }
-            switch await group.next() {
-            case .success(let answer): return .success(answer)
-            case .failure(let error): return .failure(.failure("\(error)"))
-            case nil: return .failure(.failure("a question went unanswered"))
-            }
-        }
-        return try result.get()
+        try await EventWait.answer(&events, report, to: question) { event throws(RunStopped) in try take(event, &state, &progress) }
     }
 
     private func take(_ event: CoordinatorEvent, _ state: inout RunState, _ progress: inout ProgressLog) throws(RunStopped) {
         try desk.take(event, &state)
         if case .tick = event { progress.tick(state) }
     }
+}
+
+extension HistorySnapshot {
+    fileprivate func reading(_ id: ProtocolID) -> CursorReading { historyCursors[id] ?? .missing }
+
+    /// 0 where there is none: no cursor is equal to that and past ours.
+    fileprivate var latestLedger: UInt32 { if case .ledger(let ledger) = latest { ledger } else { 0 } }
 }

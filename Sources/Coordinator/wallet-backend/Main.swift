@@ -1,1 +1,5 @@
-@main struct Main { static func main() { print("stub") } }
+import Coordinator
+
+@main struct Main {
+    static func main() async { await WalletBackendCommand.main() }
+}

@@ -4,7 +4,8 @@ import ZeroMQ
 
 /// `wallet-backend-fetcher`.
 public struct FetcherCommand: AsyncParsableCommand {
-    private static let endpoint = Setting("endpoint", variable: "ENDPOINT", "Where the coordinator listens.", .endpoint)
+    private static let endpoint = Setting("endpoint", variable: "ENDPOINT", "Where the coordinator listens: ipc:///path or tcp://host:port.",
+        .parsed(placeholder: "endpoint") { try Endpoint($0) })
     private static let rpcURL = Setting("rpc-url", variable: "RPC_URL", "The stellar-rpc server.", .httpURL)
     private static let concurrency = Setting(
         "rpc-concurrency", variable: "RPC_CONCURRENCY", "Requests in flight at once.", .integer(in: 1...64), default: "8")

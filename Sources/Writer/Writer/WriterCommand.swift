@@ -5,10 +5,13 @@ import ZeroMQ
 
 /// `wallet-backend-writer`.
 public struct WriterCommand: AsyncParsableCommand {
-    private static let endpoint = Setting("endpoint", variable: "ENDPOINT", "Where the coordinator listens.", .endpoint)
-    private static let database = Setting("database-url", variable: "DATABASE_URL", "libpq URL or key=value string.", .database)
+    private static let endpoint = Setting("endpoint", variable: "ENDPOINT", "Where the coordinator listens: ipc:///path or tcp://host:port.",
+        .parsed(placeholder: "endpoint") { try Endpoint($0) })
+    private static let database = Setting("database-url", variable: "DATABASE_URL", "libpq URL or key=value string.",
+        .parsed(placeholder: "url", isSecret: true) { try ConnectionString($0) })
     private static let rowsEndpoint = Setting(
-        "rows-endpoint", variable: "ROWS_ENDPOINT", "Where fetchers deliver rows; beside --endpoint unless given.", .endpoint)
+        "rows-endpoint", variable: "ROWS_ENDPOINT", "Where fetchers deliver rows; beside --endpoint unless given.",
+        .parsed(placeholder: "endpoint") { try Endpoint($0) })
 
     public static let configuration = CommandConfiguration(
         commandName: "wallet-backend-writer",

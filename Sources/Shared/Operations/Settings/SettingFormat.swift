@@ -77,3 +77,14 @@ extension SettingFormat where Value: CaseIterable & RawRepresentable<String> {
 private func isDigits(_ text: some StringProtocol) -> Bool {
     !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
 }
+
+extension SettingFormat {
+    /// Whatever a type's own initialiser accepts; its error is the reason.
+    public static func parsed(
+        placeholder: String, isSecret: Bool = false, _ parse: @escaping @Sendable (String) throws -> Value
+    ) -> Self {
+        Self(placeholder: placeholder, isSecret: isSecret) { text throws(Mismatch) in
+            do { return try parse(text) } catch { throw Mismatch("\(error)") }
+        }
+    }
+}

@@ -1,4 +1,5 @@
-import Pipeline
+import Coordinator
+import Store
 import Testing
 
 @Suite struct CursorVerdictTests {
@@ -7,17 +8,17 @@ import Testing
     }
 
     @Test func whatWeCommittedIsOurs() {
-        #expect(judge(.at(100)) == .ours(100))
-        #expect(judge(.at(120), attempted: 130) == .ours(120), "a commit whose report was lost")
-        #expect(judge(.at(100), latest: 100) == .ours(100))
+        #expect(judge(.ledger(100)) == .ours(100))
+        #expect(judge(.ledger(120), attempted: 130) == .ours(120), "a commit whose report was lost")
+        #expect(judge(.ledger(100), latest: 100) == .ours(100))
     }
 
     @Test func pastUsAndEqualToTheLatestIsAHandoff() {
-        #expect(judge(.at(150)) == .handoff(at: 150))
-        #expect(judge(.at(150), attempted: 149) == .handoff(at: 150))
+        #expect(judge(.ledger(150)) == .handoff(at: 150))
+        #expect(judge(.ledger(150), attempted: 149) == .handoff(at: 150))
     }
 
-    @Test(arguments: [CursorReading.at(99), .at(101), .at(149), .at(151), .missing, .invalid("soon")])
+    @Test(arguments: [CursorReading.ledger(99), .ledger(101), .ledger(149), .ledger(151), .missing, .malformed("soon")])
     func anythingElseIsForeignAndSaysTheNumbers(cursor: CursorReading) {
         guard case .foreign(let text) = judge(cursor) else {
             Issue.record("\(cursor) was believed")

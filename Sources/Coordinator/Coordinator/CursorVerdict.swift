@@ -1,5 +1,7 @@
+package import Store
+
 /// What a reading of a protocol's history cursor means, given what this migration did to it.
-public enum CursorVerdict: Sendable, Equatable {
+package enum CursorVerdict: Sendable, Equatable {
     /// It stands where our own commits put it.
     case ours(UInt32)
     /// Live ingestion moved it: it is past what we can have committed and equal to the latest ingested ledger.
@@ -14,32 +16,22 @@ public enum CursorVerdict: Sendable, Equatable {
     ///   - attempted: the highest ledger that the writer can have committed without our knowing (a report may be lost with its process);
     ///     equal to `committed` where nothing is unknown.
     ///   - latest: `latest_ingest_ledger`, read in the same snapshot.
-    public static func judge(cursor: CursorReading, committed: UInt32, attempted: UInt32, latest: UInt32) -> CursorVerdict {
+    package static func judge(cursor: CursorReading, committed: UInt32, attempted: UInt32, latest: UInt32) -> CursorVerdict {
         switch cursor {
         case .missing:
             return .foreign("its row is gone; this run had committed up to ledger \(committed), the latest ingested ledger is \(latest)")
-        case .invalid(let text):
+        case .malformed(let text):
             return .foreign("it holds \"\(text)\", which is no ledger number; this run had committed up to ledger \(committed)")
-        case .at(let value) where value < committed:
+        case .ledger(let value) where value < committed:
             return .foreign("it was moved back to \(value); this run had committed up to ledger \(committed)")
-        case .at(let value) where value <= max(attempted, committed):
+        case .ledger(let value) where value <= max(attempted, committed):
             return .ours(value)
-        case .at(let value) where value == latest:
+        case .ledger(let value) where value == latest:
             return .handoff(at: value)
-        case .at(let value):
+        case .ledger(let value):
             return .foreign(
                 "it stands at \(value), which is neither what this run committed (\(committed)) nor the latest ingested ledger (\(latest)): "
                     + "something other than live ingestion moved it")
         }
     }
-}
-
-/// The value of a cursor as it was found.
-public enum CursorReading: Sendable, Equatable {
-    /// A ledger number.
-    case at(UInt32)
-    /// There is no such row.
-    case missing
-    /// Not a ledger number.
-    case invalid(String)
 }

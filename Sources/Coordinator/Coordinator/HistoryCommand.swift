@@ -1,0 +1,113 @@
+import ArgumentParser
+import Operations
+import PostgreSQL
+import Protocols
+import Store
+import ZeroMQ
+
+/// `wallet-backend protocol-migrate history`.
+struct HistoryCommand: AsyncParsableCommand {
+    private static let database = Setting<Database>(
+        "database-url", variable: "DATABASE_URL", "libpq URL or key=value string.",
+        .parsed(placeholder: "url", isSecret: true) { Database(text: $0, parsed: try ConnectionString($0)) })
+    private static let rpcURL = Setting("rpc-url", variable: "RPC_URL", "The stellar-rpc server.", .httpURL)
+    private static let passphrase = Setting(
+        "network-passphrase", variable: "NETWORK_PASSPHRASE", "Compared with the RPC's before anything is written.", .text())
+    private static let oldest = Setting(
+        "oldest-ledger-cursor-name", variable: "OLDEST_LEDGER_CURSOR_NAME", "Key of the oldest kept ledger in ingest_store.",
+        .text(placeholder: "key"), default: "oldest_ingest_ledger")
+    private static let latest = Setting(
+        "latest-ledger-cursor-name", variable: "LATEST_LEDGER_CURSOR_NAME", "Key of the latest ingested ledger in ingest_store.",
+        .text(placeholder: "key"), default: "latest_ingest_ledger")
+    private static let batchSize = Setting(
+        "batch-size", variable: "BATCH_SIZE", "Ledgers per batch.", .integer(in: 1...10_000), default: "100")
+    private static let fetchers = Setting(
+        "fetchers", variable: "FETCHERS", "Fetchers to start, and a writer with them; 0: workers are started elsewhere.",
+        .integer(in: 0...64), default: "2")
+    private static let endpoint = Setting(
+        "endpoint", variable: "ENDPOINT", "Where workers reach the coordinator; a socket in a private folder unless given.",
+        .parsed(placeholder: "endpoint") { try Endpoint($0) })
+    private static let network = Setting(
+        "network", variable: "NETWORK",
+        "The name that live ingestion was started with (pubnet, testnet, ...): tells whether it is running. Without it, it is taken to be.",
+        .text(placeholder: "name"))
+    private static let wait = Setting(
+        "convergence-wait", variable: "CONVERGENCE_WAIT", "How long no further ledger must come before a caught-up protocol is done.",
+        .seconds(in: 0...86_400), default: "5")
+
+    static let configuration = CommandConfiguration(
+        commandName: "history",
+        abstract: "Fill in the state changes of all earlier ledgers for protocols, while live ingestion goes on.",
+        discussion: """
+            Works from each protocol's history cursor to the latest ingested ledger, then waits until live ingestion takes the cursor over. \
+            May be stopped or killed at any time: the next run resumes at cursor + 1. Every flag may come from its environment variable; a flag wins.
+
+            Exit status: 0 done, 1 failed, 64 usage, 130 SIGINT, 143 SIGTERM.
+            """)
+
+    @Option(
+        name: .customLong("protocol-id"), parsing: .upToNextOption,
+        help: ArgumentHelp("Protocols to migrate: several after the flag, the flag repeated, or comma-separated. [env: PROTOCOL_ID]", valueName: "id"))
+    var protocolID: [String] = []
+    @Option(name: Self.database.name, help: Self.database.help) var databaseURL: String?
+    @Option(name: Self.rpcURL.name, help: Self.rpcURL.help) var rpcURL: String?
+    @Option(name: Self.passphrase.name, help: Self.passphrase.help) var networkPassphrase: String?
+    @Option(name: Self.oldest.name, help: Self.oldest.help) var oldestLedgerCursorName: String?
+    @Option(name: Self.latest.name, help: Self.latest.help) var latestLedgerCursorName: String?
+    @Option(name: Self.batchSize.name, help: Self.batchSize.help) var batchSize: String?
+    @Option(name: Self.fetchers.name, help: Self.fetchers.help) var fetchers: String?
+    @Option(name: Self.endpoint.name, help: Self.endpoint.help) var endpoint: String?
+    @Option(name: Self.network.name, help: Self.network.help) var network: String?
+    @Option(name: Self.wait.name, help: Self.wait.help) var convergenceWait: String?
+    @Flag(name: .customLong("accept-convergence"), help: "Caught up for that long is done, even if live ingestion runs.")
+    var acceptConvergence = false
+    @OptionGroup var metrics: MetricsOptions
+    @OptionGroup var logging: LoggingOptions
+
+    private struct Database: Sendable {
+        let text: String
+        let parsed: ConnectionString
+    }
+
+    func run() async throws {
+        let environment = ProcessEnvironment.current
+        let (log, configuration) = try UsageError.reported {
+            (try logging.resolve(process: "coordinator", environment: environment), try resolve(environment))
+        }
+        log.bootstrap()
+        let status = await HistoryRun(configuration: configuration, logger: log.makeLogger()).execute()
+        if status != .success { throw status.exitCode }
+    }
+
+    private func resolve(_ environment: [String: String]) throws -> HistoryConfiguration {
+        let database = try Self.database.resolve(databaseURL, environment: environment)
+        let fetchers = try Self.fetchers.resolve(fetchers, environment: environment)
+        let endpoint = try Self.endpoint.resolveIfGiven(endpoint, environment: environment)
+        if fetchers == 0, endpoint == nil {
+            throw UsageError("--endpoint or the environment variable ENDPOINT is required with --fetchers 0: workers elsewhere must know where to connect")
+        }
+        let logging = try logging.resolve(process: "coordinator", environment: environment)
+        return HistoryConfiguration(
+            protocols: try protocols(environment), database: database.parsed, databaseText: database.text,
+            rpcURL: try Self.rpcURL.resolve(rpcURL, environment: environment).text,
+            networkPassphrase: try Self.passphrase.resolve(networkPassphrase, environment: environment),
+            cursorNames: CursorNames(
+                oldest: try Self.oldest.resolve(oldestLedgerCursorName, environment: environment),
+                latest: try Self.latest.resolve(latestLedgerCursorName, environment: environment)),
+            batchSize: try Self.batchSize.resolve(batchSize, environment: environment), fetchers: fetchers, endpoint: endpoint,
+            network: try Self.network.resolveIfGiven(network, environment: environment),
+            convergenceWait: try Self.wait.resolve(convergenceWait, environment: environment), acceptConvergence: acceptConvergence,
+            metricsPort: try metrics.resolve(environment: environment),
+            workerArguments: ["--log-level", logging.level.rawValue, "--log-format", logging.format.rawValue])
+    }
+
+    private func protocols(_ environment: [String: String]) throws -> [ProtocolID] {
+        let texts = protocolID.isEmpty ? [environment["PROTOCOL_ID"] ?? ""].filter { !$0.isEmpty } : protocolID
+        let ids = try IdentifierList.parse(texts, flag: "protocol-id").map { ProtocolID(rawValue: $0) }
+        let known = ProtocolRegistry.processors.map(\.id.rawValue).sorted()
+        for id in ids where ProtocolRegistry.processor(for: id) == nil {
+            throw UsageError("--protocol-id \(id.rawValue): this build has no processor for it; it has \(known.joined(separator: ", "))")
+        }
+        return ids
+    }
+}

@@ -1,0 +1,201 @@
+import Glibc
+import LedgerSources
+import Logging
+import Membership
+import Operations
+import Pipeline
+import Protocols
+import Store
+import Synchronization
+import ZeroMQ
+
+/// `protocol-migrate history` from the first look at the database to the exit status: validate, process to the tip, complete.
+struct HistoryRun: Sendable {
+    let configuration: HistoryConfiguration
+    let logger: Logger
+    private let run = RunID.random()
+    private let metrics = MigrationMetrics()
+    /// What `/readyz` answers: the phase, until the rounds run.
+    private let notReady = SharedReason("starting")
+
+    init(configuration: HistoryConfiguration, logger: Logger) {
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    /// Runs the migration; every cause of an end is logged here.
+    func execute() async -> ExitStatus {
+        TerminationSignals.ignoreBrokenPipes()
+        let signals = await TerminationSignals()
+        let (events, continuation) = AsyncStream<CoordinatorEvent>.makeStream()
+        let report: @Sendable (CoordinatorEvent) -> Void = { continuation.yield($0) }
+        return await withTaskGroup(of: ExitStatus?.self) { group in
+            group.addTask {
+                for await signal in signals {
+                    report(.signal(name: "\(signal)", exitCode: signal.exitStatus.rawValue))
+                }
+                return nil
+            }
+            if let port = configuration.metricsPort {
+                group.addTask { await serveMetrics(port, report) }
+            }
+            group.addTask { await phases(events, report) }
+            var status: ExitStatus?
+            while status == nil, let ended = await group.next() { status = ended }
+            group.cancelAll()
+            return status ?? .failure
+        }
+    }
+
+    private func phases(_ events: AsyncStream<CoordinatorEvent>, _ report: @escaping @Sendable (CoordinatorEvent) -> Void) async -> ExitStatus {
+        var events = events.makeAsyncIterator()
+        let rpc: StellarRPC
+        do {
+            rpc = try StellarRPC(url: configuration.rpcURL, retry: RetryPolicy(total: .seconds(30)), logger: logger)
+        } catch {
+            logger.critical("migration not started", metadata: ["cause": "\(error)"])
+            return .failure
+        }
+        let database = MigrationDatabase(configuration, applicationName: "wallet-backend migration \(run) on \(Host.name) pid \(getpid())", logger: logger)
+        let status = await migrate(database, rpc, &events, report)
+        await database.close()
+        await rpc.shutdown()
+        return status
+    }
+
+    private func migrate(
+        _ database: MigrationDatabase, _ rpc: StellarRPC, _ events: inout Migration.Events, _ report: @escaping @Sendable (CoordinatorEvent) -> Void
+    ) async -> ExitStatus {
+        let prepared: Preparation?
+        do {
+            prepared = try await EventWait.answer(&events, report, to: { try await prepare(database, rpc) }, taking: { event throws(RunStopped) in
+                if case .signal(let name, let exitCode) = event { throw .signal(name: name, exitCode: exitCode) }
+            })
+        } catch {
+            return told(error, "migration not started; nothing was written")
+        }
+        guard let prepared else { return .success }
+
+        var state = RunState(protocols: prepared.protocols, cursors: prepared.starts.mapValues(\.ledger))
+        var stopped: RunStopped?
+        do {
+            let group = try await WorkerGroup.open(configuration, run: run, logger: logger)
+            let desk = ControlDesk(
+                run: run, protocols: prepared.protocols, switchboard: group.switchboard, batchSize: configuration.batchSize, metrics: metrics,
+                logger: logger)
+            let migration = Migration(
+                configuration: configuration, desk: desk, database: database, tip: NetworkTip(rpc: rpc, logger: logger), metrics: metrics,
+                logger: logger, report: report)
+            notReady.set(nil)
+            stopped = await group.run(report) { () async -> RunStopped? in
+                await work(migration, desk, &events, &state)
+            }
+            await group.close()
+        } catch {
+            stopped = .failure("\(error)")
+        }
+        return await complete(state, stopped, database)
+    }
+
+    /// Phase 2, and the orderly end of whatever is under way after it.
+    private func work(
+        _ migration: Migration, _ desk: ControlDesk, _ events: inout Migration.Events, _ state: inout RunState
+    ) async -> RunStopped? {
+        var progress = ProgressLog(logger: logger)
+        var stopped: RunStopped?
+        do {
+            try await migration.rounds(&events, &state, &progress)
+        } catch {
+            stopped = error
+            logger.notice("stopping: the writer finishes its transaction", metadata: ["cause": "\(error)"])
+            await migration.quiesce(&events, &state, &progress)
+        }
+        desk.end(state)
+        return stopped
+    }
+
+    private struct Preparation: Sendable {
+        let protocols: [ProtocolID]
+        let starts: [ProtocolID: CursorStart]
+    }
+
+    /// Phase 1. Nil: there is nothing to do.
+    private func prepare(_ database: MigrationDatabase, _ rpc: StellarRPC) async throws -> Preparation? {
+        try await database.open()
+        let found = try await database.prerequisites(of: configuration.protocols)
+        let verdict = try Validation.judge(configuration.protocols, found, names: configuration.cursorNames)
+        for id in verdict.complete { logger.info("history is complete already, skipped", metadata: ["protocol": "\(id.rawValue)"]) }
+        if verdict.toMigrate.isEmpty {
+            logger.notice("nothing to migrate: every protocol's history is complete")
+            return nil
+        }
+        try await rpc.requireNetwork(configuration.networkPassphrase)
+        try await database.lock(verdict.toMigrate)
+        let starts = try await database.begin(verdict.toMigrate)
+        for id in verdict.toMigrate {
+            guard let start = starts[id] else { continue }
+            metrics.begin(id, at: start.ledger + 1)
+            logger.notice("migrating", metadata: ["protocol": "\(id.rawValue)", "cursor": "\(start)", "run": "\(run)"])
+        }
+        return Preparation(protocols: verdict.toMigrate, starts: starts)
+    }
+
+    /// Phase 3: what was handed off or has converged is a success, everything else failed; the cause stands in the log.
+    private func complete(_ state: RunState, _ stopped: RunStopped?, _ database: MigrationDatabase) async -> ExitStatus {
+        let succeeded = state.outcomes.filter(\.value.isSuccess).keys.sorted()
+        let failed = (state.outcomes.filter { !$0.value.isSuccess }.keys + state.remaining).sorted()
+        var status = failed.isEmpty ? ExitStatus.success : .failure
+        for (result, ids) in [(ProtocolStatus.success, succeeded), (.failed, failed)] where !ids.isEmpty {
+            do {
+                try await database.setStatus(result, of: ids)
+                for id in ids { metrics.ended(id, success: result == .success) }
+            } catch {
+                logger.critical(
+                    "history_migration_status could not be set; correct it by hand or run again",
+                    metadata: ["protocols": "\(ids.map(\.rawValue))", "status": "\(result.rawValue)", "cause": "\(error)"])
+                status = .failure
+            }
+        }
+        for id in state.outcomes.keys.sorted() + state.remaining {
+            logger.notice(
+                "result",
+                metadata: [
+                    "protocol": "\(id.rawValue)", "outcome": "\(state.outcomes[id]?.word ?? "STOPPED")", "cursor": "\(state.committed[id] ?? 0)",
+                    "rows": "\(state.rows[id] ?? 0)", "run": "\(run)",
+                ])
+        }
+        guard let stopped else { return status }
+        return told(stopped, "migration stopped; what was committed stays, the next run resumes at cursor + 1")
+    }
+
+    private func told(_ error: RunStopped, _ message: Logger.Message) -> ExitStatus {
+        switch error {
+        case .failure(let cause):
+            logger.critical(message, metadata: ["cause": "\(cause)"])
+            return .failure
+        case .signal(let name, let exitCode):
+            logger.notice(message, metadata: ["cause": "\(name)"])
+            return ExitStatus(rawValue: exitCode)
+        }
+    }
+
+    private func serveMetrics(_ port: Int, _ report: @Sendable (CoordinatorEvent) -> Void) async -> ExitStatus? {
+        let server = OperationsServer(port: port, registry: metrics.registry, logger: logger) { [notReady] in
+            notReady.value.map { .notReady([$0]) } ?? .ready
+        }
+        do {
+            try await server.run()
+        } catch {
+            report(.broken("\(error)"))
+        }
+        return nil
+    }
+}
+
+/// A reason that one task sets and another shows.
+private final class SharedReason: Sendable {
+    private let stored: Mutex<String?>
+    init(_ reason: String) { stored = Mutex(reason) }
+    var value: String? { stored.withLock { $0 } }
+    func set(_ reason: String?) { stored.withLock { $0 = reason } }
+}

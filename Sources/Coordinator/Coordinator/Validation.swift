@@ -1,0 +1,50 @@
+import Protocols
+import Store
+
+/// Phase 1: may these protocols be migrated? Decides on what was read, writes nothing.
+enum Validation {
+    /// What is to be done.
+    struct Verdict: Sendable, Equatable {
+        /// In the order given.
+        let toMigrate: [ProtocolID]
+        /// Their history is complete already.
+        let complete: [ProtocolID]
+    }
+
+    /// - Throws: `RunStopped.failure` with every reason, one sentence each.
+    static func judge(
+        _ ids: [ProtocolID], _ found: MigrationPrerequisites, names: CursorNames
+    ) throws(RunStopped) -> Verdict {
+        var problems: [String] = []
+        var toMigrate: [ProtocolID] = []
+        var complete: [ProtocolID] = []
+        for id in ids {
+            guard let record = found.records[id] else {
+                problems.append("\(id.rawValue) has no row in table protocols: 'wallet-backend migrate up' registers what this build knows")
+                continue
+            }
+            guard record.classificationStatus == .success else {
+                problems.append(
+                    "\(id.rawValue): classification_status is '\(record.classificationStatus.rawValue)', not 'success': its contracts are not known yet")
+                continue
+            }
+            if record.historyMigrationStatus == .success { complete.append(id) } else { toMigrate.append(id) }
+        }
+        if !toMigrate.isEmpty || !problems.isEmpty {
+            switch found.oldest {
+            case .missing, .ledger(0):
+                problems.append("ingestion has not started yet: \(names.oldest) in ingest_store is \(found.oldest)")
+            case .malformed:
+                problems.append("\(names.oldest) in ingest_store is \(found.oldest); correct it by hand")
+            case .ledger: break
+            }
+            for id in toMigrate {
+                if case .malformed? = found.historyCursors[id], let reading = found.historyCursors[id] {
+                    problems.append("\(CursorNames.history(id)) in ingest_store is \(reading); correct it by hand")
+                }
+            }
+        }
+        guard problems.isEmpty else { throw .failure(problems.joined(separator: "; ")) }
+        return Verdict(toMigrate: toMigrate, complete: complete)
+    }
+}
