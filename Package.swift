@@ -68,7 +68,7 @@ let package = Package(
 
         .library(
             "Coordinator", path: "Coordinator/Coordinator",
-            ["Protocols", "LedgerSources", "PostgreSQL", "Store", "ZeroMQ", "Pipeline", "Membership", "Operations", argumentParser, logging, subprocess]),
+            ["StellarXDR", "Protocols", "LedgerSources", "PostgreSQL", "Store", "ZeroMQ", "Pipeline", "Membership", "Operations", argumentParser, logging, subprocess]),
         .program("wallet-backend", path: "Coordinator/wallet-backend", ["Coordinator"]),
         .library(
             "Fetcher", path: "Fetcher/Fetcher",

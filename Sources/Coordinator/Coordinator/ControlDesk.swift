@@ -1,5 +1,6 @@
 import Logging
 import Membership
+import Operations
 import Pipeline
 import Protocols
 import ZeroMQ

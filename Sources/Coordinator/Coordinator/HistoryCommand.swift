@@ -1,4 +1,5 @@
 import ArgumentParser
+import Logging
 import Operations
 import PostgreSQL
 import Protocols

@@ -103,7 +103,7 @@ struct HistoryRun: Sendable {
     ) async -> RunStopped? {
         var progress = ProgressLog(logger: logger)
         var stopped: RunStopped?
-        do {
+        do throws(RunStopped) {
             try await migration.rounds(&events, &state, &progress)
         } catch {
             stopped = error

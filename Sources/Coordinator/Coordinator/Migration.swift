@@ -1,6 +1,7 @@
 import Logging
 import Pipeline
 import Protocols
+import StellarXDR
 import Store
 
 /// The migration from the first round to the last protocol: reads the database, decides what each cursor means, has the ledgers between

@@ -105,8 +105,10 @@ actor MigrationDatabase {
 
     private func connect(_ patience: ReconnectPolicy) async throws(StoreError) -> PostgresConnection {
         let logger = logger
-        return try await patience.connect(to: address, applicationName: applicationName) { error, pause in
-            logger.warning("database not reached, trying again", metadata: ["cause": "\(error)", "pause": "\(pause)"])
-        }
+        return try await patience.connect(
+            to: address, applicationName: applicationName,
+            onFailure: { error, pause in
+                logger.warning("database not reached, trying again", metadata: ["cause": "\(error)", "pause": "\(pause)"])
+            })
     }
 }

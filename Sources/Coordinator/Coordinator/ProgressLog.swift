@@ -5,7 +5,6 @@ import Protocols
 /// Tells the operator, every few seconds, how far the run is, how fast it goes and when it will be there.
 struct ProgressLog: Sendable {
     private let logger: Logger
-    private let metrics: MigrationMetrics
     private let began = ContinuousClock.now
     private var meter = ProgressMeter()
     private var ticks = 0
@@ -15,9 +14,8 @@ struct ProgressLog: Sendable {
     /// Heartbeat ticks, a second each, between two lines.
     private static let interval = 5
 
-    init(logger: Logger, metrics: MigrationMetrics) {
+    init(logger: Logger) {
         self.logger = logger
-        self.metrics = metrics
     }
 
     /// A round of that many ledgers begins.

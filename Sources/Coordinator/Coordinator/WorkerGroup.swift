@@ -1,6 +1,7 @@
 import Glibc
 import Logging
 import Membership
+import Operations
 import Pipeline
 import SystemPackage
 import ZeroMQ

@@ -30,9 +30,11 @@ struct FetcherService: Sendable {
         if configuration.parentLifeline { ParentLifeline.watch { report(.stop("the coordinator is gone")) } }
 
         // A page is tried for a minute; then its batch goes back and may be tried elsewhere.
-        let rpc = try StellarRPC(
-            url: configuration.rpcURL, options: RPCOptions(maxPageLength: configuration.pageSize), retry: RetryPolicy(total: .seconds(60)),
-            logger: logger)
+        var options = RPCOptions()
+        options.pageSizer = PageSizer(maximum: configuration.pageSize)
+        options.maximumConnections = configuration.concurrency
+        options.pooledBuffers = configuration.concurrency
+        let rpc = try StellarRPC(url: configuration.rpcURL, options: options, retry: RetryPolicy(total: .seconds(60)), logger: logger)
         let loop = try SocketLoop(name: "fetcher")
         let link = CoordinatorLink(endpoint: configuration.endpoint, loop: loop, logger: logger)
         let process = FetcherProcess(

@@ -23,6 +23,8 @@ public final class CoordinatorLink: Sendable {
         var dealer: DealerSocket?
         var run = RunID(rawValue: "")
         var worker: WorkerID = 0
+        /// Heartbeat intervals since anything came.
+        var silentTicks = 0
     }
 
     /// Silent heartbeat intervals after which the coordinator is given up.
@@ -80,17 +82,19 @@ public final class CoordinatorLink: Sendable {
     }
 
     private func listen(on dealer: DealerSocket, report: @escaping @Sendable (Event) -> Void) async throws -> String {
-        let silence = Atomic<Int>(0)
-        return try await withThrowingTaskGroup(of: String.self) { group in
+        try await withThrowingTaskGroup(of: String.self) { group in
             group.addTask {
                 for try await message in dealer.messages {
-                    silence.store(0, ordering: .relaxed)
+                    self.registration.withLock { $0.silentTicks = 0 }
                     if let reason = self.receive(message, report: report) { return reason }
                 }
                 return "the socket was closed"
             }
             group.addTask {
-                while silence.wrappingAdd(1, ordering: .relaxed).oldValue < Self.deadAfter {
+                while self.registration.withLock({ state in
+                    state.silentTicks += 1
+                    return state.silentTicks
+                }) <= Self.deadAfter {
                     try await Task.sleep(for: Self.heartbeatInterval)
                     report(.tick)
                 }

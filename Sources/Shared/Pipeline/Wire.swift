@@ -8,6 +8,13 @@ public enum Wire {
         public let expected: String
         /// Why it is none.
         public let reason: String
+
+        /// A malformed frame.
+        public init(expected: String, reason: String) {
+            self.expected = expected
+            self.reason = reason
+        }
+
         /// What an operator reads.
         public var description: String { "a message that is no \(expected): \(reason)" }
     }

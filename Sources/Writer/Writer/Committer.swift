@@ -34,9 +34,11 @@ actor Committer {
         connection = nil
         do {
             let logger = logger
-            let fresh = try await Self.patience.connect(to: database, applicationName: "wallet-backend writer") { error, pause in
-                logger.warning("database not reached, trying again", metadata: ["cause": "\(error)", "pause": "\(pause)"])
-            }
+            let fresh = try await Self.patience.connect(
+                to: database, applicationName: "wallet-backend writer",
+                onFailure: { error, pause in
+                    logger.warning("database not reached, trying again", metadata: ["cause": "\(error)", "pause": "\(pause)"])
+                })
             for id in protocols.sorted() {
                 try await AdvisoryLock.acquire(AdvisoryLock.writerName(id), waitingAtMost: Self.lockWait, on: fresh)
             }

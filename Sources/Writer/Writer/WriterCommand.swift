@@ -1,4 +1,5 @@
 public import ArgumentParser
+import Logging
 import Operations
 import PostgreSQL
 import ZeroMQ
