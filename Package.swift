@@ -90,7 +90,7 @@ let package = Package(
         .tests("StoreTests", ["Store", "PostgreSQL", "Protocols", "StellarXDR", "TestSupport"]),
         .tests("ZeroMQTests", ["ZeroMQ"]),
         .tests("PipelineTests", ["Pipeline", "Protocols"]),
-        .tests("OperationsTests", ["Operations", argumentParser, logging, httpClient]),
+        .tests("OperationsTests", ["Operations", argumentParser, logging, httpClient, nioCore, nioHTTP1]),
         .tests("LedgerSimulatorTests", ["LedgerSimulator", "StellarXDR", crypto, subprocess]),
         .tests("CoordinatorTests", ["Coordinator", "Store"]),
         .tests("EndToEndTests", ["Store", "PostgreSQL", "Protocols", "StellarXDR", "TestSupport", subprocess]),
