@@ -85,7 +85,7 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["PostgreSQL", subprocess], path: "Tests/TestSupport", swiftSettings: strict),
         .tests("StellarXDRTests", ["StellarXDR"], resources: [.copy("Fixtures")]),
         .tests("ProtocolsTests", ["Protocols", "StellarXDR"], resources: [.copy("Fixtures")]),
-        .tests("LedgerSourcesTests", ["LedgerSources", "StellarXDR", hummingbird, nioCore, nioPosix, nioHTTP1, logging]),
+        .tests("LedgerSourcesTests", ["LedgerSources", "StellarXDR", crypto, nioCore, nioPosix, logging]),
         .tests("PostgreSQLTests", ["PostgreSQL", "TestSupport"]),
         .tests("StoreTests", ["Store", "PostgreSQL", "Protocols", "StellarXDR", "TestSupport"]),
         .tests("ZeroMQTests", ["ZeroMQ"]),

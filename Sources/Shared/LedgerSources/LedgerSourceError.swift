@@ -94,7 +94,8 @@ extension LedgerSourceError.Code {
     var repetition: Repetition {
         switch self {
         case .connection, .timeout, .overloaded, .serverFailure, .emptyAnswer, .cutAnswer, .emptyPage, .pastLatest: .whileTimeLasts
-        case .malformedAnswer, .answerTooLarge, .unexpectedLedgers, .badBase64, .badLedger, .wrongSequence, .wrongHash, .brokenChain: .aFewTimes
+        case .malformedAnswer, .answerTooLarge, .unexpectedLedgers, .badBase64, .badLedger, .wrongSequence, .wrongHash, .brokenChain:
+            .aFewTimes
         case .invalidURL, .outsideRetention, .wrongNetwork, .methodNotFound, .invalidRequest, .refused, .cancelled, .closed: .never
         }
     }

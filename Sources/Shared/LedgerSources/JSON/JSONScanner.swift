@@ -119,7 +119,8 @@ package struct JSONScanner {
         let start = offset
         let digits = number(text)
         guard let value = Value(String(decoding: digits, as: UTF8.self)) else {
-            throw JSONScanError(offset: start, reason: first == UInt8(ascii: "\"") ? .expected("a number, not a string") : .expected("an integer"))
+            throw JSONScanError(
+                offset: start, reason: first == UInt8(ascii: "\"") ? .expected("a number, not a string") : .expected("an integer"))
         }
         return value
     }
@@ -129,7 +130,8 @@ package struct JSONScanner {
         var digits: [UInt8] = []
         while offset < text.count, digits.count < 40 {
             switch text[offset] {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E"):
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."), UInt8(ascii: "e"),
+                UInt8(ascii: "E"):
                 digits.append(text[offset])
                 offset += 1
             default: return digits
@@ -155,7 +157,9 @@ package struct JSONScanner {
         case UInt8(ascii: "n"): try literal("null", text)
         default:
             let start = offset
-            guard Double(String(decoding: number(text), as: UTF8.self)) != nil else { throw JSONScanError(offset: start, reason: .expected("a value")) }
+            guard Double(String(decoding: number(text), as: UTF8.self)) != nil else {
+                throw JSONScanError(offset: start, reason: .expected("a value"))
+            }
         }
     }
 

@@ -8,6 +8,12 @@ package struct RPCErrorObject: Hashable, Sendable {
     package var message: String
     /// The `data` member as it stands, cut to what fits a message.
     package var data: String?
+
+    package init(code: Int, message: String, data: String? = nil) {
+        self.code = code
+        self.message = message
+        self.data = data
+    }
 }
 
 /// The result of `getLedgers`: what it says of each ledger, and where in the answer its XDR is.
@@ -71,7 +77,9 @@ package struct LedgersAnswer: Sendable, Hashable {
                 oldestLedger = try scanner.integer(text, as: UInt32.self)
             } else if JSONText.equals("cursor", key, text) {
                 let at = scanner.offset
-                guard let value = JSONText.string(try scanner.string(text), text) else { throw JSONScanError(offset: at, reason: .expected("a cursor")) }
+                guard let value = JSONText.string(try scanner.string(text), text) else {
+                    throw JSONScanError(offset: at, reason: .expected("a cursor"))
+                }
                 cursor = value
             } else {
                 try scanner.skipValue(text)

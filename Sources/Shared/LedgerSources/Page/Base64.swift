@@ -16,6 +16,10 @@ package enum Base64 {
     package struct Failure: Error, Equatable {
         /// Index of the character in the text.
         package let position: Int
+
+        package init(position: Int) {
+            self.position = position
+        }
     }
 
     /// Decodes `text` into the beginning of `output`, which grows if it must, and returns the number of bytes.

@@ -39,7 +39,9 @@ public final class LedgerPage: Sendable {
     private let pool: BufferPool?
 
     /// `slots` are the ledgers `first`, `first + 1`, ..., with ranges inside of `bytes`; nil if there are none, or ranges or sequences do not fit.
-    package init?(from endpoint: String, first: UInt32, slots: [Slot], in bytes: ByteBuffer, encoding: Encoding, returningTo pool: BufferPool? = nil) {
+    package init?(
+        from endpoint: String, first: UInt32, slots: [Slot], in bytes: ByteBuffer, encoding: Encoding, returningTo pool: BufferPool? = nil
+    ) {
         guard !slots.isEmpty, slots.count - 1 <= Int(UInt32.max - first) else { return nil }
         guard slots.allSatisfy({ $0.range.lowerBound >= 0 && $0.range.upperBound <= bytes.readableBytes }) else { return nil }
         self.ledgers = first...(first + UInt32(slots.count - 1))
@@ -88,12 +90,14 @@ public final class LedgerPage: Sendable {
         do {
             return try Base64.decode(text, into: &scratch.bytes)
         } catch {
-            let what = error.position == text.count ? "its length \(text.count) is no multiple of four" : "character \(error.position) is wrong"
+            let what =
+                error.position == text.count ? "its length \(text.count) is no multiple of four" : "character \(error.position) is wrong"
             guard error.position < text.count, text[error.position] == UInt8(ascii: "\\") else {
                 throw failure(.badBase64, sequence, "its XDR is not base64: \(what)")
             }
             // Some JSON writers escape '/', '+' or '='. The RPC does not, a gateway before it may.
-            guard let plain = JSONText.unescaped(0..<text.count, text), let count = try? Base64.decode(plain.span, into: &scratch.bytes) else {
+            guard let plain = JSONText.unescaped(0..<text.count, text), let count = try? Base64.decode(plain.span, into: &scratch.bytes)
+            else {
                 throw failure(.badBase64, sequence, "its XDR is not base64: \(what)")
             }
             return count
@@ -101,7 +105,9 @@ public final class LedgerPage: Sendable {
     }
 
     /// The checks of one ledger's header, and the chain up to and with this ledger.
-    private func checked(_ sequence: UInt32, _ slot: Slot, _ xdr: Span<UInt8>, after link: ChainLink?) throws(LedgerSourceError) -> ChainLink {
+    private func checked(_ sequence: UInt32, _ slot: Slot, _ xdr: Span<UInt8>, after link: ChainLink?) throws(LedgerSourceError)
+        -> ChainLink
+    {
         let header: LedgerHeader
         do {
             header = try LedgerReader.readHeader(xdr.bytes)
@@ -121,9 +127,11 @@ public final class LedgerPage: Sendable {
         guard let link else {
             return ChainLink(ledgers: sequence...sequence, previousHash: header.previousLedgerHash, hash: hash)
         }
-        guard let joined = link.joined(with: ChainLink(ledgers: sequence...sequence, previousHash: header.previousLedgerHash, hash: hash)) else {
+        guard let joined = link.joined(with: ChainLink(ledgers: sequence...sequence, previousHash: header.previousLedgerHash, hash: hash))
+        else {
             throw failure(
-                .brokenChain, sequence, "it names \(header.previousLedgerHash.hex) as its predecessor, but ledger \(sequence - 1) has \(link.hash.hex)")
+                .brokenChain, sequence,
+                "it names \(header.previousLedgerHash.hex) as its predecessor, but ledger \(sequence - 1) has \(link.hash.hex)")
         }
         return joined
     }

@@ -10,11 +10,15 @@ extension AttemptFailure {
         case let error as HTTPClientError: self.init(client: error, answerBegun: answerBegun)
         case let error as AnswerTooLarge: self.init(.answerTooLarge, "the answer of \(error.bytes) bytes or more is larger than allowed")
         case let error as NIOConnectionError:
-            let cause = error.connectionErrors.first.map { Self.plain($0.error) } ?? error.dnsAError.map { Self.plain($0) } ?? "unknown host"
+            let cause =
+                error.connectionErrors.first.map { Self.plain($0.error) } ?? error.dnsAError.map { Self.plain($0) } ?? "unknown host"
             self.init(.connection, "cannot connect: \(cause)")
         case let error as ChannelError: self.init(.connection, "cannot connect or send: \(error)")
+        case let error as IOError where [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT].contains(error.errnoCode):
+            self.init(.connection, "cannot connect: \(Self.plain(error))")
         case let error as IOError:
-            self.init(.connection, "the connection broke: \(Self.plain(error))", retryAtOnce: !answerBegun && Self.meansDeadConnection(error))
+            self.init(
+                .connection, "the connection broke: \(Self.plain(error))", retryAtOnce: !answerBegun && Self.meansDeadConnection(error))
         case is CancellationError: self.init(.cancelled, "cancelled")
         default: self.init(.connection, "the connection failed: \(Self.plain(error))")
         }
@@ -26,7 +30,8 @@ extension AttemptFailure {
         case .alreadyShutdown: self.init(.closed, "the client was shut down")
         case .readTimeout: self.init(.timeout, "no byte came within the time allowed")
         case .writeTimeout, .deadlineExceeded: self.init(.timeout, "the request took longer than allowed")
-        case .connectTimeout, .tlsHandshakeTimeout, .getConnectionFromPoolTimeout: self.init(.connection, "cannot connect in the time allowed")
+        case .connectTimeout, .tlsHandshakeTimeout, .getConnectionFromPoolTimeout:
+            self.init(.connection, "cannot connect in the time allowed")
         case .remoteConnectionClosed where answerBegun: self.init(.cutAnswer, "the connection was closed in the middle of the answer")
         // A kept connection that the other side has given up looks like this: the next try takes another one.
         case .remoteConnectionClosed: self.init(.connection, "the connection was closed before the answer", retryAtOnce: true)

@@ -10,7 +10,8 @@ extension AttemptFailure {
             if asked.lowerBound > served.upperBound {
                 self.init(
                     .pastLatest,
-                    "ledger \(asked.lowerBound) is past the latest that the server has: it serves ledgers \(served.lowerBound)-\(served.upperBound)")
+                    "ledger \(asked.lowerBound) is past the latest that the server has: it serves ledgers \(served.lowerBound)-\(served.upperBound)"
+                )
             } else {
                 self.init(
                     .outsideRetention,
@@ -22,7 +23,8 @@ extension AttemptFailure {
         switch error.code {
         case -32001: self.init(.timeout, said)
         case -32098: self.init(.overloaded, said)
-        case -32601: self.init(.methodNotFound, "the server does not know the method: \(said); is it a stellar-rpc of version 22.1 or later?")
+        case -32601:
+            self.init(.methodNotFound, "the server does not know the method: \(said); is it a stellar-rpc of version 22.1 or later?")
         case -32603, -32099 ... -32000: self.init(.serverFailure, said)
         default: self.init(.invalidRequest, "the server refuses the request: \(said)")
         }
@@ -31,7 +33,9 @@ extension AttemptFailure {
     /// The range in "start ledger (N) must be between the oldest ledger: A and the latest ledger: B for this rpc instance".
     static func servedRange(_ error: RPCErrorObject) -> ClosedRange<UInt32>? {
         guard error.code == -32600 || error.code == -32602, error.message.contains("must be between") else { return nil }
-        guard let oldest = number(in: error.message, after: "oldest ledger:"), let latest = number(in: error.message, after: "latest ledger:") else {
+        guard let oldest = number(in: error.message, after: "oldest ledger:"),
+            let latest = number(in: error.message, after: "latest ledger:")
+        else {
             return nil
         }
         return oldest <= latest ? oldest...latest : nil

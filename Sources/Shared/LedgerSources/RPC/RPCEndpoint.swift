@@ -16,7 +16,9 @@ struct RPCEndpoint: Sendable {
             // The text itself may hold a key, even where it is no URL.
             LedgerSourceError(.invalidURL, "the RPC URL \(why); it should look like http://host:8000 or https://host/path", endpoint: "RPC")
         }
-        guard var parts = URLComponents(string: text.trimmingCharacters(in: .whitespacesAndNewlines)) else { throw refused("cannot be parsed") }
+        guard var parts = URLComponents(string: text.trimmingCharacters(in: .whitespacesAndNewlines)) else {
+            throw refused("cannot be parsed")
+        }
         let scheme = parts.scheme?.lowercased() ?? ""
         guard scheme == "http" || scheme == "https" else { throw refused("has no scheme http or https") }
         guard let host = parts.host, !host.isEmpty else { throw refused("has no host") }

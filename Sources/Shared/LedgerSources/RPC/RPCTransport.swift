@@ -3,6 +3,7 @@ internal import Foundation
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
+internal import Synchronization
 
 /// Sends JSON-RPC requests over HTTP/1.1 and receives their answers. One per process: it owns its threads and connections.
 final class RPCTransport: Sendable {
@@ -11,6 +12,7 @@ final class RPCTransport: Sendable {
     private let options: RPCOptions
     private let group: MultiThreadedEventLoopGroup
     private let client: HTTPClient
+    private let isClosed = Mutex(false)
 
     init(_ endpoint: RPCEndpoint, _ options: RPCOptions) {
         self.endpoint = endpoint
@@ -38,7 +40,12 @@ final class RPCTransport: Sendable {
 
     /// Ends all requests, connections and threads.
     func shutdown() async {
-        // Both fail only when called twice, which is no harm.
+        let wasClosed = isClosed.withLock { closed in
+            defer { closed = true }
+            return closed
+        }
+        if wasClosed { return }
+        // Nothing else shuts these two down, so neither can have been before.
         try? await client.shutdown()
         try? await group.shutdownGracefully()
     }
@@ -54,7 +61,12 @@ final class RPCTransport: Sendable {
             throw AttemptFailure(.invalidURL, "the HTTP client refuses the URL")
         }
         let collector = ResponseCollector(pool: pool, limit: options.maximumAnswerBytes)
-        let task = client.execute(request: request, delegate: collector, deadline: .now() + TimeAmount(options.requestTimeout))
+        // Under the lock, so that every request is known to the client before `shutdown` ends them all: one that came later would be told so
+        // on an event loop that no longer runs, which is never.
+        let begun = isClosed.withLock { closed in
+            closed ? nil : client.execute(request: request, delegate: collector, deadline: .now() + TimeAmount(options.requestTimeout))
+        }
+        guard let task = begun else { throw AttemptFailure(.closed, "the client was shut down") }
         do {
             return try await withTaskCancellationHandler {
                 try await task.futureResult.get()

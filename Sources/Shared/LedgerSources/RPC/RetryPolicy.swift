@@ -22,7 +22,8 @@ public struct RetryPolicy: Sendable {
 
     /// The defaults suit an RPC behind a provider: two minutes cover a restart of it.
     public init(
-        base: Duration = .milliseconds(100), cap: Duration = .seconds(10), total: Duration = .seconds(120), retryAfterCap: Duration = .seconds(60),
+        base: Duration = .milliseconds(100), cap: Duration = .seconds(10), total: Duration = .seconds(120),
+        retryAfterCap: Duration = .seconds(60),
         triesForWrongAnswers: Int = 3, clock: any Clock<Duration> = ContinuousClock(),
         random: @escaping @Sendable () -> Double = { Double.random(in: 0...1) }
     ) {

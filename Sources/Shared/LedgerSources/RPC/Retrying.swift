@@ -42,7 +42,8 @@ struct Retrying {
                 if delay > .zero { try await clock.sleep(until: clock.now.advanced(by: delay), tolerance: nil) }
             } catch {
                 throw LedgerSourceError(
-                    .cancelled, "\(what) was cancelled", endpoint: endpoint, ledgers: ledgers, tries: tries, elapsed: start.duration(to: clock.now))
+                    .cancelled, "\(what) was cancelled", endpoint: endpoint, ledgers: ledgers, tries: tries,
+                    elapsed: start.duration(to: clock.now))
             }
         }
     }
@@ -50,7 +51,8 @@ struct Retrying {
     /// The first repetitions are everyday life; one that keeps failing is something to look at.
     private func tell(_ what: String, _ ledgers: ClosedRange<UInt32>?, _ failure: AttemptFailure, _ tries: Int, _ delay: Duration) {
         var metadata: Logger.Metadata = [
-            "endpoint": "\(endpoint)", "try": "\(tries)", "delay": "\(delay.roundedToMilliseconds)", "cause": "\(failure.code.rawValue): \(failure.detail)",
+            "endpoint": "\(endpoint)", "try": "\(tries)", "delay": "\(delay.roundedToMilliseconds)",
+            "cause": "\(failure.code.rawValue): \(failure.detail)",
         ]
         if let ledgers { metadata["ledgers"] = "\(ledgers.lowerBound)-\(ledgers.upperBound)" }
         logger.log(level: tries < 3 ? .info : .warning, "\(what) failed, trying again", metadata: metadata)

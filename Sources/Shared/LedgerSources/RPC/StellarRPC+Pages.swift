@@ -58,7 +58,8 @@ extension StellarRPC {
         let slots = answer.ledgers.prefix(asked.count).map { LedgerPage.Slot(range: $0.metadata, hash: $0.hash) }
         for (index, ledger) in answer.ledgers.prefix(asked.count).enumerated() where ledger.sequence != asked.lowerBound + UInt32(index) {
             throw AttemptFailure(
-                .unexpectedLedgers, "place \(index + 1) of the page has ledger \(ledger.sequence) instead of \(asked.lowerBound + UInt32(index))")
+                .unexpectedLedgers,
+                "place \(index + 1) of the page has ledger \(ledger.sequence) instead of \(asked.lowerBound + UInt32(index))")
         }
         guard
             let page = LedgerPage(

@@ -31,7 +31,9 @@ public final class StellarRPC: LedgerSource {
     ///   - retry: what happens on transient failures.
     ///   - logger: each repetition is logged, at info and from the third on at warning.
     /// - Throws: `invalidURL`.
-    public init(url: String, options: RPCOptions = RPCOptions(), retry: RetryPolicy = RetryPolicy(), logger: Logger) throws(LedgerSourceError) {
+    public init(url: String, options: RPCOptions = RPCOptions(), retry: RetryPolicy = RetryPolicy(), logger: Logger)
+        throws(LedgerSourceError)
+    {
         transport = RPCTransport(try RPCEndpoint(url), options)
         counted = Mutex(Counters())
         sizer = Mutex(options.pageSizer)
@@ -73,7 +75,8 @@ public final class StellarRPC: LedgerSource {
         let network = try await network(within: total)
         guard network.passphrase == passphrase else {
             throw LedgerSourceError(
-                .wrongNetwork, "the server is on the network \"\(AttemptFailure.shown(network.passphrase))\", not on \"\(passphrase)\"", endpoint: endpoint)
+                .wrongNetwork, "the server is on the network \"\(AttemptFailure.shown(network.passphrase))\", not on \"\(passphrase)\"",
+                endpoint: endpoint)
         }
     }
 
@@ -90,7 +93,7 @@ public final class StellarRPC: LedgerSource {
                 throw AttemptFailure(.malformedAnswer, "the answer is not the JSON expected")
             }
             if let error = envelope.error {
-                throw AttemptFailure(RPCErrorObject(code: error.code, message: error.message ?? "", data: nil), asked: nil)
+                throw AttemptFailure(RPCErrorObject(code: error.code, message: error.message ?? ""), asked: nil)
             }
             guard let result = envelope.result else { throw AttemptFailure(.malformedAnswer, "the answer has neither result nor error") }
             return result
@@ -108,7 +111,8 @@ public final class StellarRPC: LedgerSource {
             if answer.status == 400, case .error(let error)? = try? LedgersAnswer.scan(answer.body.readableBytesUInt8Span) {
                 throw AttemptFailure(error, asked: asked)
             }
-            throw AttemptFailure(status: answer.status, retryAfter: wait, body: String(decoding: answer.body.readableBytesView.prefix(300), as: UTF8.self))
+            throw AttemptFailure(
+                status: answer.status, retryAfter: wait, body: String(decoding: answer.body.readableBytesView.prefix(300), as: UTF8.self))
         }
         if let encoding = answer.encoding {
             throw AttemptFailure(.malformedAnswer, "the answer is encoded as \(AttemptFailure.shown(encoding)), which was not asked for")

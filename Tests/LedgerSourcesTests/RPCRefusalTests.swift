@@ -1,0 +1,118 @@
+import LedgerSources
+import Logging
+import StellarXDR
+import Testing
+
+/// What a repetition does not mend is refused at once, with words that say what is wrong.
+struct RPCRefusalTests {
+    @Test(
+        arguments: [
+            (.rpcError(-32601, "method not found"), .methodNotFound, "does not know the method"),
+            (.rpcError(-32602, "invalid parameters"), .invalidRequest, "invalid parameters (JSON-RPC -32602)"),
+            (.rpcError(-32600, "invalid request"), .invalidRequest, "invalid request (JSON-RPC -32600)"),
+            (.rpcError(-32700, "parse error"), .invalidRequest, "parse error"),
+            (.answer(status: 401), .refused, "HTTP 401"), (.answer(status: 403, body: Array("no key".utf8)), .refused, "no key"),
+            (.answer(status: 404), .refused, "no RPC at the URL's path"), (.answer(status: 400), .refused, "HTTP 400"),
+            (.answer(status: 301, headers: ["location": "http://elsewhere/?key=secret"]), .refused, "redirects"),
+            (.json(#"{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"bad limit"}}"#, status: 400), .invalidRequest, "bad limit"),
+        ] as [(Reply, LedgerSourceError.Code, String)])
+    func `refusals are not tried again`(_ reply: Reply, _ code: LedgerSourceError.Code, _ words: String) async throws {
+        let clock = ManualClock()
+        try await ScriptedServer.run(then: { _ in reply }) { server, port in
+            let error = await withClientFailure(port, clock: clock) { rpc throws(LedgerSourceError) in
+                try await rpc.page(from: 1000, limit: 2)
+            }
+            #expect(error?.code == code)
+            #expect(error?.isTransient == false)
+            #expect(error?.description.contains(words) == true, "\(String(describing: error))")
+            #expect(error?.description.contains("secret") == false)
+            #expect(server.seen.count == 1)
+        }
+        #expect(clock.sleeps.isEmpty)
+    }
+
+    @Test func `a start before the retention names both ranges`() async throws {
+        let reply = Reply.rpcError(
+            -32600, "start ledger (1000) must be between the oldest ledger: 5000 and the latest ledger: 125960 for this rpc instance.")
+        try await ScriptedServer.run(then: { _ in reply }) { server, port in
+            let error = await withClientFailure(port) { rpc throws(LedgerSourceError) in try await rpc.page(from: 1000, limit: 5) }
+            #expect(error?.code == .outsideRetention)
+            #expect(error?.description.contains("1000-1004") == true)
+            #expect(error?.description.contains("5000-125960") == true)
+            #expect(server.seen.count == 1)
+        }
+    }
+
+    @Test func `a limit that the server refuses is learned`() async throws {
+        var options = RPCOptions()
+        options.pageSizer = PageSizer(targetBytes: 1 << 30)
+        try await ScriptedServer.run([.rpcError(-32602, "limit must not exceed 4")], then: SampleLedgers.serve) { [options] server, port in
+            try await withClient(port, options: options) { rpc in
+                let first = try await rpc.page(from: 1000, limit: 200)
+                #expect(first.ledgers == 1000...1003)
+                let second = try await rpc.page(from: 1004, limit: 200)
+                #expect(second.ledgers == 1004...1007)
+                #expect(rpc.pageLength == 4)
+            }
+            #expect(server.seen.map { $0.asked?.limit } == [200, 4, 4])
+        }
+    }
+
+    @Test func `the network must be the one expected`() async throws {
+        let reply = Reply.json(#"{"jsonrpc":"2.0","id":1,"result":{"passphrase":"Test Net","protocolVersion":23}}"#)
+        try await ScriptedServer.run(then: { _ in reply }) { _, port in
+            try await withClient(port) { try await $0.requireNetwork("Test Net") }
+            let error = await withClientFailure(port) { rpc throws(LedgerSourceError) in try await rpc.requireNetwork("Public Net") }
+            #expect(error?.code == .wrongNetwork)
+            #expect(error?.description.contains("\"Test Net\"") == true)
+            #expect(error?.description.contains("\"Public Net\"") == true)
+        }
+    }
+
+    @Test(arguments: [
+        "", "localhost:8000", "ftp://host/", "http://", "http:///path", "https://host:99999/", "http://ho st/",
+        "postgres://u:secret@host/db",
+    ])
+    func `a URL that is no use is refused without being shown`(_ url: String) {
+        #expect(throws: LedgerSourceError.self) {
+            do throws(LedgerSourceError) {
+                _ = try StellarRPC(url: url, logger: .init(label: "test"))
+            } catch {
+                #expect(error.code == .invalidURL)
+                #expect(!error.description.contains("secret"))
+                throw error
+            }
+        }
+    }
+
+    @Test(arguments: [
+        ("http://user:secret@example.org/secret?key=secret", "http://example.org:80"),
+        ("https://example.org/v1/secret", "https://example.org:443"),
+        ("HTTPS://example.org:8443#secret", "https://example.org:8443"), ("http://[::1]:8000/", "http://[::1]:8000"),
+        ("  http://127.0.0.1:8000  ", "http://127.0.0.1:8000"),
+    ])
+    func `only scheme, host and port are shown`(_ url: String, _ shown: String) async throws {
+        let rpc = try StellarRPC(url: url, logger: .init(label: "test"))
+        #expect(rpc.endpoint == shown)
+        await rpc.shutdown()
+    }
+
+    @Test func `keys in the URL go to the server and into no message`() async throws {
+        let log = LogRecorder()
+        let clock = ManualClock()
+        try await ScriptedServer.run(then: { _ in .answer(status: 500) }) { server, port in
+            let rpc = try StellarRPC(
+                url: "http://us%40er:p%3Aw@127.0.0.1:\(port)/v1/s3cret?key=s3cret",
+                retry: RetryPolicy(total: .seconds(1), clock: clock, random: { 1 }),
+                logger: .init(label: "test", factory: { _ in log }))
+            let error = await failure { () async throws(LedgerSourceError) in try await rpc.health() }
+            await rpc.shutdown()
+            #expect(server.seen.first?.line == "POST /v1/s3cret?key=s3cret HTTP/1.1")
+            // Base64 of "us@er:p:w".
+            #expect(server.seen.first?.headers["authorization"] == "Basic dXNAZXI6cDp3")
+            let told = log.lines.map { "\($0.text) \($0.metadata)" }.joined() + "\(String(describing: error))"
+            #expect(told.contains("http://127.0.0.1:\(port)"))
+            for secret in ["s3cret", "p%3Aw", "p:w", "us%40er", "us@er"] { #expect(!told.contains(secret)) }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+import LedgerSources
+import Logging
+import Synchronization
+import Testing
+
+/// What is transient is tried again until it succeeds, with the waits that the policy and the server ask for.
+struct RPCRetryTests {
+    static let garbage = Reply.json(#"{"jsonrpc":"2.0","id":1,"result":{"ledgers":[{"sequence":1x}]}}"#)
+
+    @Test(
+        arguments: [
+            (.close, [.zero]), (.answer(status: 500), nil), (.answer(status: 502, body: Array("<html>".utf8)), nil),
+            (.answer(status: 503), nil),
+            (.answer(status: 504), nil), (.answer(status: 408), nil), (.answer(status: 429), nil), (.rpcError(-32603, "internal"), nil),
+            (.rpcError(-32001, "took too long"), nil), (.rpcError(-32098, "queue full"), nil), (.rpcError(-32005, "limit exceeded"), nil),
+            (.answer(), nil), (.cut(body: Array(#"{"jsonrpc":"#.utf8), announced: 1000), nil), (.cut(body: [], announced: 1000), nil),
+            (.untilClose(body: Array(#"{"jsonrpc":"2.0","result":{"ledg"#.utf8)), nil), (garbage, nil),
+            (.answer(headers: ["content-encoding": "gzip"], body: [1, 2, 3]), nil),
+            (.json(SampleLedgers.answer([])), nil),
+            (
+                .rpcError(
+                    -32600, "start ledger (1000) must be between the oldest ledger: 2 and the latest ledger: 999 for this rpc instance"),
+                nil
+            ),
+        ] as [(Reply, [Duration]?)])
+    func `a transient failure is tried again after a wait`(_ reply: Reply, _ waits: [Duration]?) async throws {
+        let clock = ManualClock()
+        try await ScriptedServer.run([reply], then: SampleLedgers.serve) { server, port in
+            let page = try await withClient(port, clock: clock) { rpc in
+                let page = try await rpc.page(from: 1000, limit: 2)
+                #expect(rpc.counters.requests == 2)
+                #expect(rpc.counters.retries == 1)
+                #expect(rpc.counters.ledgersReceived == page.ledgers.count)
+                return page
+            }
+            #expect(page.ledgers.lowerBound == 1000)
+            #expect(server.seen.count == 2)
+        }
+        // A connection that closes before the answer was probably a kept one: the second try comes at once.
+        #expect(clock.sleeps == (waits == [.zero] ? [] : [.milliseconds(100)]))
+    }
+
+    @Test(
+        arguments: [
+            ("3", .milliseconds(3_100)), ("0", .milliseconds(100)), ("86400", .milliseconds(60_100)),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", .milliseconds(100)),
+            ("Fri, 01 Jan 2100 00:00:00 GMT", .milliseconds(60_100)), ("soon", .milliseconds(100)),
+        ] as [(String, Duration)])
+    func `Retry-After is honoured up to its cap`(_ header: String, _ wait: Duration) async throws {
+        for status in [429, 503] {
+            let clock = ManualClock()
+            try await ScriptedServer.run([.answer(status: status, headers: ["Retry-After": header])], then: SampleLedgers.serve) {
+                _, port in
+                _ = try await withClient(port, clock: clock) { try await $0.page(from: 1000, limit: 1) }
+            }
+            #expect(clock.sleeps == [wait])
+        }
+    }
+
+    @Test func `waits grow from try to try, and the last error says all`() async throws {
+        let clock = ManualClock()
+        try await ScriptedServer.run(then: { _ in .answer(status: 503, body: Array("down for\nmaintenance".utf8)) }) { server, port in
+            let error = await withClientFailure(port, clock: clock, total: .seconds(3)) { rpc throws(LedgerSourceError) in
+                try await rpc.page(from: 1000, limit: 5)
+            }
+            #expect(error?.code == .serverFailure)
+            #expect(error?.ledgers == 1000...1004)
+            #expect(error?.tries == 5)
+            #expect(error?.elapsed == .milliseconds(1500))
+            #expect(error?.isTransient == true)
+            #expect(
+                error?.description
+                    == "ledgers 1000-1004 from http://127.0.0.1:\(port): getLedgers: HTTP 503: down for maintenance (gave up after 5 tries in 1.500 s)"
+            )
+            #expect(server.seen.count == 5)
+        }
+        #expect(clock.sleeps == [100, 200, 400, 800].map { .milliseconds($0) })
+    }
+
+    @Test func `no server at all is given up after the time allowed`() async throws {
+        let clock = ManualClock()
+        let port = try await ScriptedServer.run { _, port in port }
+        let error = await withClientFailure(port, clock: clock) { rpc throws(LedgerSourceError) in try await rpc.health(within: .seconds(1))
+        }
+        #expect(error?.code == .connection)
+        #expect(error?.tries == 4)
+        #expect(
+            error?.description.hasPrefix("http://127.0.0.1:\(port): getHealth: cannot connect: ") == true, "\(String(describing: error))")
+    }
+
+    @Test func `a server that never answers runs into the time-out, and shorter pages are asked for`() async throws {
+        var options = RPCOptions()
+        options.idleTimeout = .milliseconds(200)
+        options.pageSizer = PageSizer(maximum: 8)
+        try await ScriptedServer.run(
+            [.silence, .rpcError(-32001, "processing limit exceeded"), .answer(status: 504)], then: SampleLedgers.serve
+        ) {
+            [options] server, port in
+            try await withClient(port, options: options) { rpc in
+                let page = try await rpc.page(from: 1000, limit: 200)
+                #expect(page.ledgers.count == 1)
+                #expect(rpc.pageLength == 1)
+            }
+            #expect(server.seen.map { $0.asked?.limit } == [7, 3, 1, 1])
+        }
+    }
+
+    @Test func `an answer that is too large is asked for in smaller pieces`() async throws {
+        var options = RPCOptions()
+        options.maximumAnswerBytes = 10_000
+        try await ScriptedServer.run([.chunked(body: [UInt8](repeating: 0x20, count: 30_000), chunk: 1000)], then: SampleLedgers.serve) {
+            [options] server, port in
+            let error = await withClientFailure(port, options: options) { rpc throws(LedgerSourceError) in
+                try await rpc.page(from: 1000, limit: 7)
+            }
+            #expect(error?.code == .answerTooLarge)
+            #expect(server.seen.map { $0.asked?.limit } == [7, 3, 1])
+        }
+    }
+
+    @Test func `malformed JSON is tried three times and no more`() async throws {
+        try await ScriptedServer.run(then: { _ in Self.garbage }) { server, port in
+            let error = await withClientFailure(port) { rpc throws(LedgerSourceError) in try await rpc.page(from: 1000, limit: 1) }
+            #expect(error?.code == .malformedAnswer)
+            #expect(error?.detail.contains("JSON at byte") == true)
+            #expect(server.seen.count == 3)
+        }
+    }
+
+    @Test func `a page of other ledgers is refused`() async throws {
+        let two = try SampleLedgers.element(SampleLedgers.xdr(1002))
+        let one = try SampleLedgers.element(SampleLedgers.xdr(1001))
+        let zero = try SampleLedgers.element(SampleLedgers.xdr(1000))
+        for elements in [[one], [one, zero], [zero, two], [zero, zero]] {
+            try await ScriptedServer.run(then: { _ in .json(SampleLedgers.answer(elements)) }) { server, port in
+                let error = await withClientFailure(port) { rpc throws(LedgerSourceError) in try await rpc.page(from: 1000, limit: 2) }
+                #expect(error?.code == .unexpectedLedgers)
+                #expect(server.seen.count == 3)
+            }
+        }
+    }
+
+    @Test func `an empty page at the tip means that the server is behind`() async throws {
+        try await ScriptedServer.run(then: { _ in .json(SampleLedgers.answer([], latest: 1019)) }) { _, port in
+            let error = await withClientFailure(port, total: .seconds(1)) { rpc throws(LedgerSourceError) in
+                try await rpc.page(from: 1020, limit: 2)
+            }
+            #expect(error?.code == .pastLatest)
+        }
+    }
+
+    @Test func `each repetition is logged with its delay, later ones as warnings`() async throws {
+        let log = LogRecorder()
+        try await ScriptedServer.run([Reply](repeating: .answer(status: 500), count: 4), then: SampleLedgers.serve) { _, port in
+            _ = try await withClient(port, logger: Logger(label: "test", factory: { _ in log })) { try await $0.page(from: 1000, limit: 3) }
+            let lines = log.lines
+            #expect(lines.map(\.level) == [.info, .info, .warning, .warning])
+            #expect(lines.map { $0.metadata["delay"] } == ["100 ms", "200 ms", "400 ms", "800 ms"])
+            #expect(lines.map { $0.metadata["try"] } == ["1", "2", "3", "4"])
+            #expect(lines.first?.metadata["ledgers"] == "1000-1002")
+            #expect(lines.first?.metadata["endpoint"] == "http://127.0.0.1:\(port)")
+        }
+    }
+}

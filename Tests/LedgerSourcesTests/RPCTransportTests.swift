@@ -1,0 +1,183 @@
+import Foundation
+import LedgerSources
+import Logging
+import StellarXDR
+import Testing
+
+struct RPCTransportTests {
+    @Test func `the small methods are asked and understood`() async throws {
+        let hash = String(repeating: "0f", count: 32)
+        let replies: [Reply] = [
+            .json(
+                #"{"jsonrpc":"2.0","id":1,"result":{"status":"healthy","latestLedger":9,"oldestLedger":2,"ledgerRetentionWindow":120960,"x":1}}"#
+            ),
+            .json(#"{"jsonrpc":"2.0","id":1,"result":{"passphrase":"Test","protocolVersion":23,"friendbotUrl":"http://f"}}"#),
+            .json(#"{"jsonrpc":"2.0","id":1,"result":{"id":"\#(hash)","protocolVersion":23,"sequence":9,"metadataXdr":"AAAA"}}"#),
+        ]
+        try await ScriptedServer.run(replies) { server, port in
+            try await withClient(port) { rpc in
+                let health = try await rpc.health()
+                #expect((health.status, health.latestLedger) == ("healthy", 9))
+                #expect((health.oldestLedger, health.ledgerRetentionWindow) == (2, 120_960))
+                let network = try await rpc.network()
+                #expect((network.passphrase, network.protocolVersion) == ("Test", 23))
+                let latest = try await rpc.latestLedger()
+                #expect((latest.sequence, latest.protocolVersion, latest.hash) == (9, 23, Hash32(hex: hash)))
+            }
+            let methods = ["getHealth", "getNetwork", "getLatestLedger"]
+            #expect(server.seen.map(\.body) == methods.map { #"{"jsonrpc":"2.0","id":1,"method":"\#($0)"}"# })
+            #expect(server.seen.allSatisfy { $0.headers["content-type"] == "application/json" && $0.headers["accept-encoding"] == nil })
+            // One connection, kept.
+            #expect(server.connections == 1)
+        }
+    }
+
+    @Test func `small answers fail as large ones do`() async throws {
+        let replies: [Reply] = [.rpcError(-32603, "unhealthy"), .json("{}"), .json(#"{"result":{"passphrase":7}}"#)]
+        try await ScriptedServer.run(replies, then: { _ in .rpcError(-32601, "method not found") }) { server, port in
+            let error = await withClientFailure(port) { rpc throws(LedgerSourceError) in try await rpc.network() }
+            #expect(error?.code == .malformedAnswer)
+            #expect(server.seen.count == 3)
+            #expect(await withClientFailure(port) { rpc throws(LedgerSourceError) in try await rpc.health() }?.code == .methodNotFound)
+        }
+    }
+
+    @Test func `every ledger of a page is handed out`() async throws {
+        try await ScriptedServer.run(then: SampleLedgers.serve) { _, port in
+            try await withClient(port) { rpc in
+                var scratch = LedgerScratch()
+                var next: UInt32 = 1000
+                var chain: ChainLink?
+                while next <= 1019 {
+                    let page = try await rpc.page(from: next, limit: Int(1020 - next))
+                    #expect(page.byteCount > 0)
+                    let link = try page.forEachLedger(scratch: &scratch) { sequence, xdr in
+                        #expect(sequence == next)
+                        let original = try SampleLedgers.xdr(sequence)
+                        #expect(xdr.byteCount == original.count)
+                        next += 1
+                    }
+                    chain = chain == nil ? link : chain?.joined(with: link)
+                }
+                #expect(chain?.ledgers == 1000...1019)
+            }
+        }
+    }
+
+    @Test func `a page may be shorter than asked`() async throws {
+        try await ScriptedServer.run(then: SampleLedgers.serve) { _, port in
+            try await withClient(port) { rpc in
+                let page = try await rpc.page(from: 1018, limit: 6)
+                #expect(page.ledgers == 1018...1019)
+            }
+        }
+    }
+
+    @Test func `ledgers beyond the limit are left out`() async throws {
+        let three = try SampleLedgers.answer(1000...1002)
+        try await ScriptedServer.run(then: { _ in .json(three) }) { _, port in
+            try await withClient(port) { rpc in
+                let page = try await rpc.page(from: 1000, limit: 2)
+                #expect(page.ledgers == 1000...1001)
+            }
+        }
+    }
+
+    @Test(arguments: [1, 100, 5_000, 100_000])
+    func `an answer without Content-Length is taken whole`(_ chunk: Int) async throws {
+        let body = Array(try SampleLedgers.answer(1000...1006).utf8)
+        for reply in [Reply.chunked(body: body, chunk: max(chunk, body.count / 5_000)), .untilClose(body: body)] {
+            try await ScriptedServer.run([reply]) { _, port in
+                try await withClient(port) { rpc in
+                    var scratch = LedgerScratch()
+                    try await rpc.page(from: 1000, limit: 7).forEachLedger(scratch: &scratch) { _, _ in }
+                    #expect(rpc.counters.bytesReceived == body.count)
+                }
+            }
+        }
+    }
+
+    @Test func `buffers are used again and never mixed up`() async throws {
+        // Large enough to be kept: a page is padded with white space to more than the smallest kept buffer.
+        try await ScriptedServer.run(then: { request in
+            guard let asked = request.asked, let page = try? SampleLedgers.answer(asked.start...asked.start) else { return .close }
+            return .json(page + String(repeating: " ", count: 1 << 19))
+        }) { _, port in
+            try await withClient(port) { rpc in
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for worker in 0..<4 {
+                        group.addTask {
+                            var scratch = LedgerScratch()
+                            for round in 0..<10 {
+                                let ledger = UInt32(1000 + (worker * 7 + round * 3) % 20)
+                                let page = try await rpc.page(from: ledger, limit: 1)
+                                try page.forEachLedger(scratch: &scratch) { #expect($0 == ledger && $1.byteCount > 0) }
+                            }
+                        }
+                    }
+                    try await group.waitForAll()
+                }
+            }
+        }
+    }
+
+    @Test func `a kept connection that died is replaced at once`() async throws {
+        let clock = ManualClock()
+        let page = try Reply.json(SampleLedgers.answer(1000...1000))
+        // The second request finds the connection dead, as behind a proxy that forgot it.
+        try await ScriptedServer.run([page, .close, page]) { server, port in
+            try await withClient(port, clock: clock) { rpc in
+                _ = try await rpc.page(from: 1000, limit: 1)
+                _ = try await rpc.page(from: 1000, limit: 1)
+            }
+            #expect(server.seen.map(\.connection) == [1, 1, 2])
+        }
+        #expect(clock.sleeps.isEmpty)
+    }
+
+    @Test func `cancelling ends a request under way`() async throws {
+        let (requests, arrived) = AsyncStream.makeStream(of: Void.self)
+        try await ScriptedServer.run(then: { _ in .silence }, onRequest: { _ in arrived.yield() }) { _, port in
+            try await withClient(port) { rpc in
+                let task = Task { await failure { () async throws(LedgerSourceError) in try await rpc.page(from: 1000, limit: 1) } }
+                for await _ in requests { break }
+                task.cancel()
+                #expect(await task.value?.code == .cancelled)
+            }
+        }
+    }
+
+    @Test func `cancelling ends a wait between tries`() async throws {
+        let waiting = EndlessClock()
+        try await ScriptedServer.run(then: { _ in .answer(status: 500) }) { server, port in
+            try await withClient(port, clock: waiting) { rpc in
+                let task = Task { await failure { () async throws(LedgerSourceError) in try await rpc.page(from: 1000, limit: 1) } }
+                for await _ in waiting.sleepers { break }
+                task.cancel()
+                #expect(await task.value?.code == .cancelled)
+            }
+            #expect(server.seen.count == 1)
+        }
+    }
+
+    @Test func `a cancelled task asks nothing`() async throws {
+        try await ScriptedServer.run(then: SampleLedgers.serve) { server, port in
+            try await withClient(port) { rpc in
+                let task = Task {
+                    withUnsafeCurrentTask { $0?.cancel() }
+                    return await failure { () async throws(LedgerSourceError) in try await rpc.page(from: 1000, limit: 1) }
+                }
+                #expect(await task.value?.code == .cancelled)
+            }
+            #expect(server.seen.isEmpty)
+        }
+    }
+
+    @Test func `after shutdown there is nothing to ask`() async throws {
+        try await ScriptedServer.run(then: SampleLedgers.serve) { _, port in
+            let rpc = try StellarRPC(url: "http://127.0.0.1:\(port)", logger: .init(label: "test"))
+            await rpc.shutdown()
+            #expect(await failure { () async throws(LedgerSourceError) in try await rpc.health() }?.code == .closed)
+        }
+    }
+}
