@@ -84,6 +84,11 @@ public actor PrivatePostgres {
         try ConnectionString("host=\(folder) user=postgres password=\(Self.password) dbname=\(name)")
     }
 
+    /// The same as text with everything in it, to be handed to a program.
+    public nonisolated func addressText(of database: ConnectionString) throws -> String {
+        "host=\(folder) user=postgres password=\(Self.password) dbname=\(database.databaseName ?? "postgres")"
+    }
+
     /// Makes a database, lends it to the body and drops it, ending what is still connected to it.
     public nonisolated func withDatabase<Value: Sendable>(_ body: (ConnectionString) async throws -> Value) async throws -> Value {
         let name = "test_\(Self.databaseNumbers.next())"
