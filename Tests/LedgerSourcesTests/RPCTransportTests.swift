@@ -173,6 +173,18 @@ struct RPCTransportTests {
         }
     }
 
+    @Test func `shutdown ends a request under way`() async throws {
+        let (requests, arrived) = AsyncStream.makeStream(of: Void.self)
+        try await ScriptedServer.run(then: { _ in .silence }, onRequest: { _ in arrived.yield() }) { _, port in
+            let rpc = try StellarRPC(
+                url: "http://127.0.0.1:\(port)", retry: RetryPolicy(clock: ManualClock(), random: { 1 }), logger: .init(label: "test"))
+            async let error = failure { () async throws(LedgerSourceError) in try await rpc.page(from: 1000, limit: 1) }
+            for await _ in requests { break }
+            await rpc.shutdown()
+            #expect(await error?.code == .closed)
+        }
+    }
+
     @Test func `after shutdown there is nothing to ask`() async throws {
         try await ScriptedServer.run(then: SampleLedgers.serve) { _, port in
             let rpc = try StellarRPC(url: "http://127.0.0.1:\(port)", logger: .init(label: "test"))

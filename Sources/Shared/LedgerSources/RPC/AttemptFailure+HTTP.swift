@@ -26,8 +26,8 @@ extension AttemptFailure {
 
     private init(client error: HTTPClientError, answerBegun: Bool) {
         switch error {
-        case .cancelled: self.init(.cancelled, "cancelled")
-        case .alreadyShutdown: self.init(.closed, "the client was shut down")
+        // A cancelled task fails its request with a CancellationError; this one comes from the client's own shutdown.
+        case .cancelled, .alreadyShutdown: self.init(.closed, "the client was shut down")
         case .readTimeout: self.init(.timeout, "no byte came within the time allowed")
         case .writeTimeout, .deadlineExceeded: self.init(.timeout, "the request took longer than allowed")
         case .connectTimeout, .tlsHandshakeTimeout, .getConnectionFromPoolTimeout:

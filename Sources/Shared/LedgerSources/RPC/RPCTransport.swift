@@ -71,7 +71,7 @@ final class RPCTransport: Sendable {
             return try await withTaskCancellationHandler {
                 try await task.futureResult.get()
             } onCancel: {
-                task.fail(reason: HTTPClientError.cancelled)
+                task.fail(reason: CancellationError())
             }
         } catch {
             throw AttemptFailure(transport: error, answerBegun: collector.hasBegun)

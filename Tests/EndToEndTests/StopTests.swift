@@ -1,0 +1,75 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Whatever is stopped or killed, whenever: the final rows are those of an undisturbed run.
+@Suite(.serialized) struct StopTests {
+    /// Small batches and a slow RPC, so that there is something to interrupt.
+    private static let slowly = ["--latency", "30"]
+    private static let small = ["--batch-size", "1", "--log-level", "debug"]
+
+    @Test(arguments: [(SIGTERM, Int32(143)), (SIGINT, Int32(130))])
+    func aSignalEndsTheRunInOrderAndTheNextRunCompletesIt(signal: Int32, status: Int32) async throws {
+        try await Stage.with(simulatorArguments: Self.slowly) { stage in
+            let first = try stage.migration(Self.small)
+            _ = try #require(await first.line(containing: "committed"), "\(first.log)")
+            first.send(signal)
+            #expect(await first.exit() == status, "\(first.log)")
+            #expect(try await stage.status("SEP41") == "failed")
+            let cursor = try #require(try await stage.cursor("SEP41").flatMap { Int($0) })
+            try await stage.expectRows(stage.fixture.expected.filter { $0.ledger <= cursor })
+            try await stage.migrate()
+            try await stage.expectComplete()
+        }
+    }
+
+    @Test(arguments: ["fetcher", "writer"])
+    func aKilledWorkerIsReplacedAndNothingIsLost(role: String) async throws {
+        try await Stage.with(simulatorArguments: Self.slowly) { stage in
+            let run = try stage.migration(Self.small)
+            let started = try #require(await run.line(where: { $0.contains("worker started") && $0.contains("role=\(role)") }), "\(run.log)")
+            let pid = try #require(started.split(separator: " ").first { $0.hasPrefix("pid=") && !$0.hasSuffix("\(run.pid)") }
+                .flatMap { Int32($0.dropFirst(4)) })
+            _ = await run.line(containing: "committed")
+            kill(pid, SIGKILL)
+            _ = try #require(await run.line(containing: "starting it again"), "\(run.log)")
+            #expect(await run.exit() == 0, "\(run.log)")
+            try await stage.expectComplete()
+        }
+    }
+
+    @Test func aKilledCoordinatorTakesItsWorkersWithItAndTheNextRunResumes() async throws {
+        try await Stage.with(simulatorArguments: Self.slowly) { stage in
+            let run = try stage.migration(Self.small)
+            _ = try #require(await run.line(containing: "committed"), "\(run.log)")
+            run.send(SIGKILL)
+            #expect(await run.exit() == 128 + SIGKILL)
+            try await stage.migrate()
+            try await stage.expectComplete()
+            // The first run's workers hold connections and locks only as long as they live.
+            try await stage.connection.waitUntil(
+                "NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'wallet-backend%')")
+        }
+    }
+
+    @Test func aRestartedDatabaseCostsNoRow() async throws {
+        let server = try await PrivatePostgres.start()
+        try await Stage.with(server: server, simulatorArguments: Self.slowly) { stage in
+            let run = try stage.migration(Self.small)
+            _ = try #require(await run.line(containing: "committed"), "\(run.log)")
+            try await server.stop(.immediate)
+            _ = await run.line(containing: "lost")
+            try await server.start()
+            #expect(await run.exit() == 0, "\(run.log)")
+        } afterwards: { stage in
+            try await stage.expectComplete()
+        }
+    }
+
+    @Test func anRPCThatFailsNowAndThenCostsNoRow() async throws {
+        try await Stage.with(simulatorArguments: ["--faults", "503,429,-32603,empty-page,cut-body,drop,wrong-hash,broken-chain"]) { stage in
+            try await stage.migrate(["--batch-size", "3"])
+            try await stage.expectComplete()
+        }
+    }
+}
