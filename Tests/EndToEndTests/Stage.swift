@@ -62,6 +62,14 @@ struct Stage: Sendable {
             ["\(fixture.ledgers.lowerBound)", "\(fixture.ledgers.upperBound)"])
     }
 
+    /// The same stage on a new connection, after the server was away.
+    func reconnected() async throws -> Stage {
+        Stage(
+            database: database, databaseText: databaseText,
+            connection: try await PostgresConnection.connect(database, applicationName: "tests"), fixture: fixture, simulator: simulator,
+            rpcURL: rpcURL)
+    }
+
     /// Starts a migration; flags given again here win.
     func migration(_ arguments: [String] = [], protocols: [String] = ["SEP50", "SEP41"], environment: [String: String] = [:]) throws -> RunningProgram {
         var settings = [

@@ -61,8 +61,7 @@ import Testing
             _ = await run.line(containing: "lost")
             try await server.start()
             #expect(await run.exit() == 0, "\(run.log)")
-        } afterwards: { stage in
-            try await stage.expectComplete()
+            try await stage.reconnected().expectComplete()
         }
     }
 

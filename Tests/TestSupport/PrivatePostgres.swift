@@ -96,6 +96,8 @@ public actor PrivatePostgres {
         try await administrator.query("CREATE DATABASE \(name)")
         do {
             let value = try await body(try address(ofDatabase: name))
+            // The body may have had the server restarted.
+            let administrator = try await PostgresConnection.connect(address(), applicationName: "tests")
             try await administrator.query("DROP DATABASE \(name) WITH (FORCE)")
             return value
         } catch {
