@@ -117,12 +117,13 @@ public final class LedgerPage: Sendable {
         guard header.sequence == sequence else {
             throw failure(.wrongSequence, sequence, "its header says that it is ledger \(header.sequence)")
         }
-        let hash = Self.sha256(xdr.extracting(header.headerRange))
-        guard header.hash == hash else {
-            throw failure(.wrongHash, sequence, "it claims the hash \(header.hash.hex), but the SHA-256 of its header is \(hash.hex)")
+        let hash = header.hash
+        let digest = Self.sha256(xdr.extracting(header.headerRange))
+        guard Hash32(digest) == hash else {
+            throw failure(.wrongHash, sequence, "it claims the hash \(hash.hex), which is not the SHA-256 of its header")
         }
         if let stated = slot.hash, stated != hash {
-            throw failure(.wrongHash, sequence, "the answer states the hash \(stated.hex), but the SHA-256 of its header is \(hash.hex)")
+            throw failure(.wrongHash, sequence, "the answer states the hash \(stated.hex), but its header has \(hash.hex)")
         }
         guard let link else {
             return ChainLink(ledgers: sequence...sequence, previousHash: header.previousLedgerHash, hash: hash)
@@ -141,8 +142,7 @@ public final class LedgerPage: Sendable {
     }
 
     /// A header is some 500 bytes of a megabyte, so the copy that keeps this free of pointers costs nothing that can be measured.
-    private static func sha256(_ header: Span<UInt8>) -> Hash32 {
-        let digest = Array(SHA256.hash(data: header.indices.map { header[$0] }))
-        return Hash32(digest.span.bytes, at: 0)
+    private static func sha256(_ header: Span<UInt8>) -> [UInt8] {
+        Array(SHA256.hash(data: header.indices.map { header[$0] }))
     }
 }
