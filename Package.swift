@@ -93,7 +93,12 @@ let package = Package(
         .tests("OperationsTests", ["Operations", argumentParser, logging, httpClient, nioCore, nioHTTP1]),
         .tests("LedgerSimulatorTests", ["LedgerSimulator", "StellarXDR", crypto, subprocess]),
         .tests("CoordinatorTests", ["Coordinator", "Store"]),
-        .tests("EndToEndTests", ["Store", "PostgreSQL", "Protocols", "StellarXDR", "TestSupport", subprocess]),
+        .tests(
+            "EndToEndTests",
+            [
+                "StellarXDR", "PostgreSQL", "TestSupport", httpClient, nioCore, "wallet-backend", "wallet-backend-fetcher",
+                "wallet-backend-writer", "ledger-simulator",
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

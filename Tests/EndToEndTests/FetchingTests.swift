@@ -1,0 +1,103 @@
+import AsyncHTTPClient
+import Foundation
+import NIOCore
+import TestSupport
+import Testing
+
+/// Without faults each ledger is fetched once, whoever needs it; workers may be started anywhere on the machine.
+@Suite(.serialized) struct FetchingTests {
+    private struct Statistics: Decodable {
+        let served: Int
+        let distinct: Int
+        let max: Int
+    }
+
+    private static func statistics(_ stage: Stage) async throws -> Statistics {
+        let response = try await HTTPClient.shared.execute(HTTPClientRequest(url: stage.rpcURL + "/stats"), timeout: .seconds(30))
+        let body = try await response.body.collect(upTo: 1 << 20)
+        return try JSONDecoder().decode(Statistics.self, from: Data(body.readableBytesView))
+    }
+
+    @Test func eachLedgerIsFetchedOnceForAllProtocols() async throws {
+        try await Stage.with { stage in
+            try await stage.migrate(["--batch-size", "3"])
+            let served = try await Self.statistics(stage)
+            #expect(served.served == 20 && served.distinct == 20 && served.max == 1)
+        }
+    }
+
+    @Test func eachLedgerIsFetchedOnceWhereTheCursorsStandApart() async throws {
+        try await Stage.with { stage in
+            // SEP50 was migrated up to 1011 before, SEP41 up to 1004.
+            try await stage.connection.execute(
+                """
+                INSERT INTO ingest_store VALUES ('protocol_SEP50_history_cursor', '1011'), ('protocol_SEP41_history_cursor', '1004')
+                """)
+            try await stage.migrate(["--batch-size", "4"])
+            let served = try await Self.statistics(stage)
+            #expect(served.served == 15 && served.distinct == 15 && served.max == 1)
+            try await stage.expectRows(stage.fixture.expected.filter { $0.ledger > ($0.stateChangeID > 3 << 40 ? 1011 : 1004) })
+        }
+    }
+
+    @Test func aCursorBelowTheOldestLedgerIsMovedForwardAndSaid() async throws {
+        try await Stage.with { stage in
+            try await stage.connection.execute(
+                """
+                UPDATE ingest_store SET value = '1010' WHERE key = 'oldest_ingest_ledger';
+                INSERT INTO ingest_store VALUES ('protocol_SEP41_history_cursor', '1003')
+                """)
+            let run = try await stage.migrate(protocols: ["SEP41"])
+            #expect(run.log.contains("moved forward from 1003 to 1009"), "\(run.log)")
+            try await stage.expectRows(stage.fixture.expected.filter { $0.ledger >= 1010 && $0.stateChangeID < 3 << 40 })
+        }
+    }
+
+    @Test(arguments: ["ipc", "tcp"]) func workersStartedElsewhere(transport: String) async throws {
+        try await Stage.with { stage in
+            let folder = FileManager.default.temporaryDirectory.appendingPathComponent("workers-\(UUID().uuidString.prefix(8))")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let endpoint = transport == "ipc" ? "ipc://\(folder.path)/c" : "tcp://127.0.0.1:\(try freePort())"
+            // Workers may come first: they wait for the coordinator.
+            let fetcher = try RunningProgram("wallet-backend-fetcher", ["--endpoint", endpoint, "--rpc-url", stage.rpcURL])
+            let writer = try RunningProgram("wallet-backend-writer", ["--endpoint", endpoint], environment: ["DATABASE_URL": stage.databaseText])
+            try await stage.migrate(["--fetchers", "0", "--endpoint", endpoint])
+            try await stage.expectComplete()
+            #expect(await fetcher.exit() == 0, "\(fetcher.log)")
+            #expect(await writer.exit() == 0, "\(writer.log)")
+        }
+    }
+
+    @Test func metricsTellTheRun() async throws {
+        try await Stage.with { stage in
+            let port = try freePort()
+            let run = try stage.migration(["--metrics-port", "\(port)"], environment: ["NETWORK": ""])
+            _ = try #require(await run.line(containing: "but live ingestion runs"), "\(run.log)")
+            let response = try await HTTPClient.shared.execute(HTTPClientRequest(url: "http://127.0.0.1:\(port)/metrics"), timeout: .seconds(30))
+            let text = String(buffer: try await response.body.collect(upTo: 1 << 20))
+            for line in [
+                "wallet_migration_current_ledger 1019", "wallet_migration_ledgers_total 20", "wallet_migration_target_tip 1019",
+                "wallet_migration_cursor{protocol_id=\"SEP41\"} 1019", "wallet_migration_start_ledger{protocol_id=\"SEP50\"} 1000",
+                "wallet_migration_status{protocol_id=\"SEP41\"} 0", "wallet_migration_phase_duration_seconds_count{phase=\"flush\"}",
+            ] { #expect(text.contains(line), "\(text)") }
+            run.send(SIGTERM)
+            #expect(await run.exit() == 143)
+        }
+    }
+
+    /// A port that was free a moment ago.
+    private func freePort() throws -> UInt16 {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let bound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0 }
+        }
+        try #require(bound)
+        return UInt16(bigEndian: address.sin_port)
+    }
+}
