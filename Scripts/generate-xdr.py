@@ -1,0 +1,396 @@
+#!/usr/bin/env python3
+"""Writes Sources/Shared/StellarXDR/Generated: a function that skips a value, for every XDR type that a ledger can contain.
+
+    pip install stellar-sdk && python3 Scripts/generate-xdr.py
+
+Run it again with a newer stellar-sdk when the network gets a new protocol. What is generated:
+
+  - `XDRSkip.name(b, at[, depth])` for types of variable size: checks the value at `at` and gives the offset behind it.
+  - `XDRSkip.checkName(b, at)` for types of fixed size that can be wrong (discriminants, enums, bools): the bytes must be there.
+  - Nothing for types of fixed size that are always right (integers, hashes): they are stepped over by their size.
+
+Neighbouring fields of fixed size share one bounds check, together with the discriminant, length or flag that follows them.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+from xdr_definitions import UNBOUNDED, Type, load
+
+# What LedgerReader steps over. The types around these (LedgerCloseMeta, TransactionMeta V3 and V4, counted contract events) it walks itself,
+# field by field.
+ROOTS = [
+    "LedgerCloseMetaExt", "LedgerHeader", "TransactionSet", "GeneralizedTransactionSet", "UpgradeEntryMeta", "SCPHistoryEntry", "LedgerKey",
+    "LedgerEntry", "LedgerEntryChanges", "TransactionResult", "OperationMeta", "TransactionMetaV1", "TransactionMetaV2",
+    "SorobanTransactionMetaExt", "SorobanTransactionMetaV2", "SCVal", "ContractEvent", "DiagnosticEvent", "TransactionEvent", "ExtensionPoint",
+]
+LINES_PER_FILE = 450
+TARGET = Path(__file__).resolve().parent.parent / "Sources/Shared/StellarXDR/Generated"
+
+definitions, sdk_version = load()
+
+
+# What is known of a type
+
+
+def resolve(t: Type) -> Type:
+    """Follows typedefs to a type that is not merely another name: a hash is 32 opaque bytes wherever it is called Hash."""
+    while t.kind == "ref" and definitions[t.name].kind not in ("struct", "union", "enum", "list"):
+        t = definitions[t.name]
+    return t
+
+
+def body(t: Type) -> Type:
+    t = resolve(t)
+    return definitions[t.name] if t.kind == "ref" else t
+
+
+sizes: dict = {}
+
+
+def fixed_size(t: Type) -> "int | None":
+    """Bytes of every value of the type, or None if they differ from value to value."""
+    t = resolve(t)
+    if t.kind == "ref":
+        if t.name not in sizes:
+            sizes[t.name] = None  # a type that contains itself has no fixed size
+            sizes[t.name] = fixed_size(definitions[t.name])
+        return sizes[t.name]
+    if t.kind == "void":
+        return 0
+    if t.kind in ("bool", "enum"):
+        return 4
+    if t.kind == "word":
+        return t.size
+    if t.kind == "opaque":
+        if t.size % 4:
+            raise NotImplementedError("fixed opaque with padding")
+        return t.size
+    if t.kind == "array":
+        size = fixed_size(t.element)
+        if size is None:
+            raise NotImplementedError("fixed array of elements of variable size")
+        return size * t.size
+    if t.kind == "struct":
+        parts = [fixed_size(f) for _, f in t.fields]
+        return None if None in parts else sum(parts)
+    if t.kind == "union":
+        if t.default:
+            raise NotImplementedError("union with a default arm")
+        arms = {fixed_size(arm) for _, _, arm in t.arms}
+        return 4 + arms.pop() if len(arms) == 1 and None not in arms else None
+    return None
+
+
+def needs_check(t: Type) -> bool:
+    """Whether a value of fixed size can be wrong."""
+    b = body(t)
+    if b.kind in ("bool", "enum", "union"):
+        return True
+    if b.kind == "struct":
+        return any(needs_check(f) for _, f in b.fields)
+    if b.kind == "array":
+        if needs_check(b.element):
+            raise NotImplementedError("fixed array of checked elements")
+    return False
+
+
+def least_size(t: Type, inside: frozenset = frozenset()) -> int:
+    """Bytes of the smallest value of the type."""
+    if (size := fixed_size(t)) is not None:
+        return size
+    t = resolve(t)
+    if t.kind == "ref":
+        return 4 if t.name in inside else least_size(definitions[t.name], inside | {t.name})
+    if t.kind == "struct":
+        return sum(least_size(f, inside) for _, f in t.fields)
+    if t.kind == "union":
+        return 4 + min(least_size(arm, inside) for _, _, arm in t.arms)
+    return 4
+
+
+def parts(t: "Type | None"):
+    """The types that a type is directly made of."""
+    if t is None:
+        return
+    yield t
+    for part in [t.element, t.discriminant, *(f for _, f in t.fields), *(arm for _, _, arm in t.arms)]:
+        yield from parts(part)
+
+
+def references(name: str) -> set:
+    return {p.name for p in parts(definitions[name]) if p.kind == "ref"}
+
+
+def reachable(names, without=frozenset()) -> set:
+    seen, todo = set(), [n for n in names if n not in without]
+    while todo:
+        name = todo.pop()
+        if name not in seen:
+            seen.add(name)
+            todo += [n for n in references(name) if n not in without]
+    return seen
+
+
+def recursion_heads(names: set) -> set:
+    """The fewest types that every cycle of definitions passes through: depth is counted in them alone."""
+    heads: set = set()
+    while True:
+        cyclic = {n for n in names - heads if n in reachable(references(n), heads)}
+        if not cyclic:
+            return heads
+        in_cycle = lambda n: sum(n in references(m) for m in cyclic) + len(references(n) & cyclic)
+        heads.add(max(sorted(cyclic), key=in_cycle))
+
+
+names = reachable(ROOTS)
+heads = recursion_heads(names)
+deep = {n for n in names if reachable([n]) & heads}
+
+
+# Swift
+
+
+def camel(name: str) -> str:
+    """LedgerEntry: ledgerEntry, SCVal: scVal, TTLEntry: ttlEntry"""
+    run = re.match(r"[A-Z]*", name).group()
+    if len(run) <= 1 or len(run) == len(name):
+        return name[:1].lower() + name[1:]
+    keep = len(run) - 1 if name[len(run)].islower() else len(run)
+    return name[:keep].lower() + name[keep:]
+
+
+def upper(name: str) -> str:
+    return name[:1].upper() + name[1:]
+
+
+def plus(offset: int) -> str:
+    return f"at &+ {offset}" if offset else "at"
+
+
+def labels_text(union: Type, labels: list) -> str:
+    if body(union.discriminant).kind != "enum":
+        return ", ".join(labels)
+    values = body(union.discriminant).values
+    return ", ".join(str(values[label]) for label in labels)
+
+
+class Writer:
+    def __init__(self):
+        self.lines: list = []
+        self.indent = 1
+
+    def line(self, text: str = "") -> None:
+        self.lines.append("    " * self.indent + text if text else "")
+
+    def block(self, head: str):
+        writer = self
+
+        class Block:
+            def __enter__(self):
+                writer.line(head + " {")
+                writer.indent += 1
+
+            def __exit__(self, *_):
+                writer.indent -= 1
+                writer.line("}")
+
+        return Block()
+
+    # Values of fixed size, whose bytes are known to be there.
+
+    def check(self, t: Type, offset: int, label: str) -> None:
+        if not needs_check(t):
+            return
+        t = resolve(t)
+        if t.kind == "ref" and definitions[t.name].kind != "enum":
+            self.line(f"try check{upper(t.name)}(b, {plus(offset)})")
+        else:
+            self.check_body(body(t), offset, label)
+
+    def check_body(self, t: Type, offset: int, label: str) -> None:
+        if t.kind == "bool":
+            self.line(f'try b.checkBool({plus(offset)}, "{label}")')
+        elif t.kind == "enum":
+            values = sorted(t.values.values())
+            if values != list(range(values[0], values[-1] + 1)):
+                raise NotImplementedError(f"{label}: enum with gaps as a field")
+            self.line(f'try b.checkEnum({plus(offset)}, {values[0]}...{values[-1]}, "{label}")')
+        elif t.kind == "struct":
+            for name, f in t.fields:
+                self.check(f, offset, f"{label}.{name}")
+                offset += fixed_size(f)
+        elif t.kind == "union":
+            label = f"{label}.{t.discriminant_name}"
+            if len(t.arms) == 1 and len(t.arms[0][0]) == 1:
+                self.line(f'try b.checkDiscriminant({plus(offset)}, {labels_text(t, t.arms[0][0])}, "{label}")')
+                self.check(t.arms[0][2], offset + 4, label)
+                return
+            self.line(f"switch b.int32({plus(offset)}) {{")
+            for labels, name, arm in t.arms:
+                self.line(f"case {labels_text(t, labels)}:")
+                self.indent += 1
+                before = len(self.lines)
+                self.check(arm, offset + 4, f"{label}.{name}")
+                if len(self.lines) == before:
+                    self.line("break")
+                self.indent -= 1
+            self.line(f'default: throw .badDiscriminant(b.int32({plus(offset)}), {plus(offset)}, "{label}")')
+            self.line("}")
+
+    # Values of any size at `at`.
+
+    def sequence(self, fields: list, lead: int = 0) -> None:
+        """Skips fields one after the other. The first `lead` bytes at `at` are known to be there and are stepped over with them."""
+        flat: list = []
+        for label, t in fields:
+            r = resolve(t)
+            if r.kind == "struct":
+                flat += [(f"{label}.{name}", f) for name, f in r.fields]
+            else:
+                flat.append((label, t))
+        index = 0
+        while index < len(flat) or lead:
+            run = []
+            while index < len(flat) and fixed_size(flat[index][1]) is not None:
+                run.append(flat[index])
+                index += 1
+            run_size = sum(fixed_size(t) for _, t in run)
+            following = flat[index] if index < len(flat) else None
+            head = 4 if following and resolve(following[1]).kind != "ref" else 0
+            if run_size + head:
+                self.line(f'try b.require(at, {lead + run_size + head}, "{(run or [following])[0][0]}")')
+            offset = lead
+            for label, t in run:
+                self.check(t, offset, label)
+                offset += fixed_size(t)
+            if offset:
+                self.line(f"at &+= {offset}")
+            lead = 0
+            if following:
+                self.variable(following[1], following[0])
+                index += 1
+
+    def variable(self, t: Type, label: str) -> None:
+        """Skips a value of variable size; unless it has a function of its own, its first four bytes are known to be there."""
+        t = resolve(t)
+        if t.kind == "ref":
+            depth = ", depth" if t.name in deep else ""
+            self.line(f"at = try {camel(t.name)}(b, at{depth})")
+        elif t.kind == "bytes":
+            limit = f", max: {t.size}" if t.size != UNBOUNDED else ""
+            self.line(f'at = try b.skipBytes(at{limit}, "{label}")')
+        elif t.kind == "list":
+            self.list(t, label)
+        elif t.kind == "optional":
+            with self.block(f'if try b.flag(at, "{label}")'):
+                self.sequence([(label, t.element)], lead=4)
+            self.lines[-1] += " else {"
+            self.indent += 1
+            self.line("at &+= 4")
+            self.indent -= 1
+            self.line("}")
+        elif t.kind == "union":
+            self.union(t, label)
+        else:
+            raise NotImplementedError(t.kind)
+
+    def list(self, t: Type, label: str) -> None:
+        limit = f", max: {t.size}" if t.size != UNBOUNDED else ""
+        size = fixed_size(t.element)
+        if size is not None and not needs_check(t.element):
+            self.line(f'at = try b.skipArray(at, elementSize: {size}{limit}, "{label}")')
+            return
+        # A function may skip several lists one after the other.
+        count = camel(label.split(".")[-1]) + "Count"
+        self.line(f'let {count} = try b.count(at, elementSize: {least_size(t.element)}{limit}, "{label}")')
+        self.line("at &+= 4")
+        with self.block(f"for _ in 0..<{count}"):
+            if size is not None:
+                self.check(t.element, 0, label)
+                self.line(f"at &+= {size}")
+            else:
+                self.sequence([(label, t.element)])
+
+    def union(self, t: Type, label: str) -> None:
+        label_of_discriminant = f"{label}.{t.discriminant_name}"
+        self.line("switch b.int32(at) {")
+        for labels, name, arm in t.arms:
+            self.line(f"case {labels_text(t, labels)}:")
+            self.indent += 1
+            self.sequence([(f"{label}.{name}" if name else label, arm)] if arm.kind != "void" else [], lead=4)
+            self.indent -= 1
+        self.line(f'default: throw .badDiscriminant(b.int32(at), at, "{label_of_discriminant}")')
+        self.line("}")
+
+    # Functions
+
+    def skip_function(self, name: str) -> None:
+        t = definitions[name]
+        depth = ", _ depth: Int" if name in deep else ""
+        self.line(f"/// {name}")
+        with self.block(f"static func {camel(name)}(_ b: XDRBytes, _ start: Int{depth}) throws(XDRError) -> Int"):
+            if name in heads:
+                self.line(f'guard depth > 0 else {{ throw .depthLimitExceeded(start, "{name}") }}')
+                self.line("let depth = depth &- 1")
+            self.line("var at = start")
+            if t.kind == "struct":
+                self.sequence([(f"{name}.{field}", f) for field, f in t.fields])
+            else:
+                self.sequence([(name, t)])
+            self.line("return at")
+
+    def check_function(self, name: str) -> None:
+        self.line(f"/// {name}: {fixed_size(Type('ref', name=name))} bytes")
+        self.line("@inline(__always)")
+        with self.block(f"static func check{upper(name)}(_ b: XDRBytes, _ at: Int) throws(XDRError)"):
+            self.check_body(definitions[name], 0, name)
+
+
+def functions(wanted: set) -> "list[tuple[str, list]]":
+    result = []
+    for name in sorted(wanted, key=str.lower):
+        t = Type("ref", name=name)
+        writer = Writer()
+        if definitions[name].kind not in ("struct", "union", "list"):
+            continue
+        if fixed_size(t) is None:
+            writer.skip_function(name)
+        elif needs_check(t):
+            writer.check_function(name)
+        else:
+            continue
+        result.append((name, writer.lines))
+    return result
+
+
+def main() -> None:
+    wanted = functions(names)
+    files: list = [[]]
+    for name, lines in wanted:
+        if sum(len(l) + 1 for _, l in files[-1]) > LINES_PER_FILE:
+            files.append([])
+        files[-1].append((name, lines))
+    TARGET.mkdir(parents=True, exist_ok=True)
+    for old in TARGET.glob("*.swift"):
+        old.unlink()
+    for file in files:
+        first, last = file[0][0], file[-1][0]
+        text = [
+            f"// Generated by Scripts/generate-xdr.py from the XDR definitions in stellar-sdk {sdk_version}. Do not edit.",
+            "",
+            "extension XDRSkip {",
+            "\n\n".join("\n".join(lines) for _, lines in file),
+            "}",
+            "",
+        ]
+        (TARGET / f"XDRSkip+{upper(first)}-{upper(last)}.swift").write_text("\n".join(text))
+    print(f"{len(wanted)} functions in {len(files)} files; depth is counted in {', '.join(sorted(heads))}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

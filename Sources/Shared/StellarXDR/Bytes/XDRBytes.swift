@@ -1,0 +1,106 @@
+/// The bytes of one XDR value, read in place with explicit offsets.
+///
+/// The generated code asks once, with `require`, for a run of neighbouring fields, and then reads them with functions that check nothing in
+/// release builds. Debug builds assert every read.
+struct XDRBytes {
+    let base: UnsafeRawPointer
+    let count: Int
+
+    init(_ bytes: UnsafeRawBufferPointer, _ field: StaticString) throws(XDRError) {
+        guard let base = bytes.baseAddress else { throw .unexpectedEnd(0, needed: 4, remaining: 0, field) }
+        self.base = base
+        count = bytes.count
+    }
+
+    /// The same bytes as a buffer.
+    var buffer: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
+
+    // MARK: Reads of bytes that are known to be there
+
+    @inline(__always)
+    func uint32(_ at: Int) -> UInt32 {
+        assert(at >= 0 && at + 4 <= count)
+        return UInt32(bigEndian: base.loadUnaligned(fromByteOffset: at, as: UInt32.self))
+    }
+
+    @inline(__always)
+    func int32(_ at: Int) -> Int32 {
+        Int32(bitPattern: uint32(at))
+    }
+
+    @inline(__always)
+    func uint64(_ at: Int) -> UInt64 {
+        assert(at >= 0 && at + 8 <= count)
+        return UInt64(bigEndian: base.loadUnaligned(fromByteOffset: at, as: UInt64.self))
+    }
+
+    /// An opaque value of 32 bytes.
+    @inline(__always)
+    func hash32(_ at: Int) -> Hash32 {
+        Hash32(words: (uint64(at), uint64(at &+ 8), uint64(at &+ 16), uint64(at &+ 24)))
+    }
+
+    // MARK: Checks
+
+    /// Throws unless `needed` bytes are left at `at`.
+    @inline(__always)
+    func require(_ at: Int, _ needed: Int, _ field: StaticString) throws(XDRError) {
+        if count &- at < needed { throw .unexpectedEnd(at, needed: needed, remaining: count &- at, field) }
+    }
+
+    /// The discriminant of a union of one arm.
+    @inline(__always)
+    func checkDiscriminant(_ at: Int, _ only: Int32, _ field: StaticString) throws(XDRError) {
+        if int32(at) != only { throw .badDiscriminant(int32(at), at, field) }
+    }
+
+    @inline(__always)
+    func checkEnum(_ at: Int, _ values: ClosedRange<Int32>, _ field: StaticString) throws(XDRError) {
+        if !values.contains(int32(at)) { throw .badEnumValue(int32(at), at, field) }
+    }
+
+    @inline(__always)
+    func checkBool(_ at: Int, _ field: StaticString) throws(XDRError) {
+        if uint32(at) > 1 { throw .badBool(uint32(at), at, field) }
+    }
+
+    /// Whether an optional value follows.
+    @inline(__always)
+    func flag(_ at: Int, _ field: StaticString) throws(XDRError) -> Bool {
+        let word = uint32(at)
+        if word > 1 { throw .badOptionalFlag(word, at, field) }
+        return word == 1
+    }
+
+    /// The number of elements of an array, whose length word is at `at`. So many elements of at least `elementSize` bytes are known to fit
+    /// into what is left: a forged length ends here, not in a long loop.
+    @inline(__always)
+    func count(_ at: Int, elementSize: Int, max: UInt32 = .max, _ field: StaticString) throws(XDRError) -> UInt32 {
+        let length = uint32(at)
+        if length > max { throw .lengthExceedsMax(length, max: max, at, field) }
+        // 2^32 elements of less than 2^16 bytes: no overflow.
+        if Int(length) &* elementSize > count &- at &- 4 { throw .lengthExceedsInput(length, remaining: count &- at &- 4, at, field) }
+        return length
+    }
+
+    /// Steps over an array, from its length word at `at`, of elements of which every bit pattern is right.
+    @inline(__always)
+    func skipArray(_ at: Int, elementSize: Int, max: UInt32 = .max, _ field: StaticString) throws(XDRError) -> Int {
+        let length = try count(at, elementSize: elementSize, max: max, field)
+        return at &+ 4 &+ Int(length) &* elementSize
+    }
+
+    /// Steps over opaque bytes or a string, from the length word at `at`. The bytes that fill it up to a multiple of four must be zero.
+    @inline(__always)
+    func skipBytes(_ at: Int, max: UInt32 = .max, _ field: StaticString) throws(XDRError) -> Int {
+        let length = uint32(at)
+        if length > max { throw .lengthExceedsMax(length, max: max, at, field) }
+        let padded = (Int(length) &+ 3) & ~3
+        if padded > count &- at &- 4 { throw .lengthExceedsInput(length, remaining: count &- at &- 4, at, field) }
+        let end = at &+ 4 &+ padded
+        // The last word holds the padding, if any; without bytes it is the length itself, of which the mask then looks at nothing.
+        let paddingMask = (1 as UInt32) &<< (8 &* UInt32(truncatingIfNeeded: padded &- Int(length))) &- 1
+        if uint32(end &- 4) & paddingMask != 0 { throw .nonZeroPadding(end &- 4, field) }
+        return end
+    }
+}

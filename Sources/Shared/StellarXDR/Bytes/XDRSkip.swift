@@ -1,0 +1,13 @@
+/// Functions that check one value of an XDR type in place and give the offset behind it. Most are generated, from the XDR definitions, by
+/// Scripts/generate-xdr.py.
+enum XDRSkip {
+    /// How deep values of recursive types (SCVal, ClaimPredicate, SCPQuorumSet, invocations, delegate signatures) may be nested in
+    /// themselves: the limit of the Rust implementation that the network runs, which counts more. 500 levels take less than a third of the
+    /// 512 KiB stack of a thread of the cooperative pool.
+    static let depthLimit = 500
+
+    /// SCVal in bytes that have been checked before, or at the top of a value.
+    static func scVal(_ bytes: UnsafeRawBufferPointer, _ at: Int, _ depth: Int = depthLimit) throws(XDRError) -> Int {
+        try scVal(XDRBytes(bytes, "SCVal"), at, depth)
+    }
+}
