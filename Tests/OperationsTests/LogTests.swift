@@ -15,7 +15,8 @@ import Testing
     private func lines(_ format: LogFormat, label: String? = nil, level: Logger.Level = .info, _ body: (inout Logger) -> Void) -> [String] {
         let lines = Lines()
         let configuration = LogConfiguration(
-            process: "fetcher 2", level: level, format: format, pid: 42, now: { UTCTime(milliseconds: 1_795_236_948_007) }, write: lines.append)
+            process: "fetcher 2", level: level, format: format, pid: 42, now: { UTCTime(milliseconds: 1_795_236_948_007) },
+            write: lines.append)
         var logger = configuration.makeLogger(label: label)
         body(&logger)
         return lines.all
@@ -86,11 +87,13 @@ import Testing
         #expect(lines[2].hasSuffix(" msg=\"3\" k=own"))
     }
 
-    @Test(arguments: [
-        (0, "1970-01-01T00:00:00.000Z"), (-1, "1969-12-31T23:59:59.999Z"), (951_782_400_000, "2000-02-29T00:00:00.000Z"),
-        (951_868_800_000, "2000-03-01T00:00:00.000Z"), (1_709_251_199_999, "2024-02-29T23:59:59.999Z"), (1_735_689_600_000, "2025-01-01T00:00:00.000Z"),
-        (4_107_542_400_000, "2100-03-01T00:00:00.000Z"), (253_402_300_799_000, "9999-12-31T23:59:59.000Z"),
-    ] as [(Int64, String)])
+    @Test(
+        arguments: [
+            (0, "1970-01-01T00:00:00.000Z"), (-1, "1969-12-31T23:59:59.999Z"), (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (951_868_800_000, "2000-03-01T00:00:00.000Z"), (1_709_251_199_999, "2024-02-29T23:59:59.999Z"),
+            (1_735_689_600_000, "2025-01-01T00:00:00.000Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"), (253_402_300_799_000, "9999-12-31T23:59:59.000Z"),
+        ] as [(Int64, String)])
     func writesTime(milliseconds: Int64, text: String) {
         #expect(UTCTime(milliseconds: milliseconds).text == text)
     }

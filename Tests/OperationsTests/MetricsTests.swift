@@ -95,7 +95,10 @@ import Testing
     @Test func processMetricsAreThere() {
         let registry = MetricsRegistry()
         registry.addProcessMetrics()
-        for name in ["process_resident_memory_bytes", "process_peak_resident_memory_bytes", "process_cpu_seconds_total", "process_start_time_seconds"] {
+        for name in [
+            "process_resident_memory_bytes", "process_peak_resident_memory_bytes", "process_cpu_seconds_total",
+            "process_start_time_seconds",
+        ] {
             let line = registry.render().split(separator: "\n").first { $0.hasPrefix(name + " ") }
             #expect(line.flatMap { Double($0.dropFirst(name.count + 1)) }.map { $0 > 0 } == true, "\(name)")
         }

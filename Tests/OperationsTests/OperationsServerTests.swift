@@ -9,7 +9,10 @@ import Testing
 @Suite struct OperationsServerTests {
     private func get(_ path: String, port: Int) async throws -> (status: UInt, type: String?, body: String) {
         let response = try await HTTPClient.shared.execute(HTTPClientRequest(url: "http://127.0.0.1:\(port)\(path)"), timeout: .minutes(1))
-        return (response.status.code, response.headers.first(name: "content-type"), String(buffer: try await response.body.collect(upTo: 1 << 20)))
+        return (
+            response.status.code, response.headers.first(name: "content-type"),
+            String(buffer: try await response.body.collect(upTo: 1 << 20))
+        )
     }
 
     private func quiet() -> Logger { LogConfiguration(process: "test", level: .critical).makeLogger() }
@@ -22,13 +25,7 @@ import Testing
             let now = reasons.withLock { $0 }
             return now.isEmpty ? .ready : .notReady(now)
         }
-        let (ports, listening) = AsyncStream.makeStream(of: Int.self)
-        let running = Task {
-            defer { listening.finish() }
-            try await server.run { listening.yield($0) }
-        }
-        var iterator = ports.makeAsyncIterator()
-        let port = try #require(await iterator.next())
+        let (running, port) = try await start(server)
         let metrics = try await get("/metrics", port: port)
         #expect(metrics == (200, "text/plain; version=0.0.4; charset=utf-8", "# HELP x_total X.\n# TYPE x_total counter\nx_total 3\n"))
         #expect(try await get("/healthz", port: port).status == 200)
@@ -46,8 +43,22 @@ import Testing
             ($0 as? OperationsError)?.message.contains("127.0.0.1:\(port)") == true
         }
 
+        // Cancelled, it ends and gives its port back.
         running.cancel()
         try await running.value
-        await #expect(throws: (any Error).self) { try await get("/healthz", port: port) }
+        let (again, samePort) = try await start(OperationsServer(host: "127.0.0.1", port: port, registry: registry, logger: quiet()))
+        #expect(samePort == port)
+        again.cancel()
+        try await again.value
+    }
+
+    private func start(_ server: OperationsServer) async throws -> (Task<Void, any Error>, port: Int) {
+        let (ports, listening) = AsyncStream.makeStream(of: Int.self)
+        let running = Task {
+            defer { listening.finish() }
+            try await server.run { listening.yield($0) }
+        }
+        var iterator = ports.makeAsyncIterator()
+        return (running, try #require(await iterator.next()))
     }
 }

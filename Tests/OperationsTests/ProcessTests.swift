@@ -22,7 +22,9 @@ import Testing
         #expect(statistics.residentBytes == 1 << 20)
         #expect(statistics.peakResidentBytes == 2 << 20)
         #expect(statistics.startTime == 1_700_000_123.45)
-        for (status, stat, system) in [("", stat, "btime 1"), ("VmHWM: 1 kB\nVmRSS: 1 kB", "42 (x) S 1", "btime 1"), ("VmHWM: 1 kB\nVmRSS: 1 kB", stat, "")] {
+        for (status, stat, system) in [
+            ("", stat, "btime 1"), ("VmHWM: 1 kB\nVmRSS: 1 kB", "42 (x) S 1", "btime 1"), ("VmHWM: 1 kB\nVmRSS: 1 kB", stat, ""),
+        ] {
             #expect(ProcessStatistics(status: status, stat: stat, system: system, ticksPerSecond: 100, cpuSeconds: 0) == nil)
         }
     }

@@ -4,7 +4,8 @@ import Operations
 import Testing
 
 @Suite struct SettingTests {
-    private let batchSize = Setting<Int>("batch-size", variable: "BATCH_SIZE", "Ledgers per batch.", .integer(in: 1...10_000), default: "100")
+    private let batchSize = Setting<Int>(
+        "batch-size", variable: "BATCH_SIZE", "Ledgers per batch.", .integer(in: 1...10_000), default: "100")
 
     @Test func flagWinsOverVariableOverDefault() throws {
         #expect(try batchSize.resolve("7", environment: ["BATCH_SIZE": "8"]) == 7)
@@ -21,7 +22,8 @@ import Testing
             try batchSize.resolve(text, environment: [:])
         } throws: {
             let message = ($0 as? UsageError)?.message ?? ""
-            return message.contains("--batch-size") && message.contains("BATCH_SIZE") && message.hasSuffix("is not a whole number from 1 to 10000")
+            return message.contains("--batch-size") && message.contains("BATCH_SIZE")
+                && message.hasSuffix("is not a whole number from 1 to 10000")
         }
         guard !text.isEmpty else { return }
         #expect {
@@ -64,7 +66,10 @@ import Testing
         #expect("\(resolved)" == "https://rpc.example.com:443")
         #expect("\(try url.resolve("http://127.0.0.1:8000", environment: [:]))" == "http://127.0.0.1:8000")
         #expect("\(try url.resolve("http://[::1]:8000/", environment: [:]))" == "http://[::1]:8000")
-        for text in ["rpc.example.com", "ftp://secret@x", "http://", "http:///path", "http://x:0", "http://x:65536", "http://x y", "https://:secret@", "http://x/#f", "http://é"] {
+        for text in [
+            "rpc.example.com", "ftp://secret@x", "http://", "http:///path", "http://x:0", "http://x:65536", "http://x y",
+            "https://:secret@", "http://x/#f", "http://é",
+        ] {
             #expect {
                 try url.resolve(text, environment: [:])
             } throws: {
@@ -75,7 +80,9 @@ import Testing
     }
 
     @Test func secretsAreNotShown() {
-        let database = Setting<Int>("database-url", variable: "DATABASE_URL", "DB.", SettingFormat(placeholder: "url", isSecret: true) { _ throws(SettingFormat<Int>.Mismatch) in throw .init("is wrong") })
+        let database = Setting<Int>(
+            "database-url", variable: "DATABASE_URL", "DB.",
+            SettingFormat(placeholder: "url", isSecret: true) { _ throws(SettingFormat<Int>.Mismatch) in throw .init("is wrong") })
         #expect(throws: UsageError("environment variable DATABASE_URL (--database-url): is wrong")) {
             try database.resolve(nil, environment: ["DATABASE_URL": "postgres://u:secret@h/d"])
         }
@@ -102,7 +109,10 @@ import Testing
         #expect(try MetricsOptions.parse([]).resolve(environment: environment) == 9100)
         #expect(try MetricsOptions.parse(["--metrics-port", "0"]).resolve(environment: environment) == nil)
         #expect(throws: UsageError.self) { try MetricsOptions.parse(["--metrics-port", "65536"]).resolve(environment: [:]) }
-        #expect(throws: UsageError("environment variable LOG_LEVEL \"loud\" (--log-level): is none of trace, debug, info, notice, warning, error, critical")) {
+        #expect(
+            throws: UsageError(
+                "environment variable LOG_LEVEL \"loud\" (--log-level): is none of trace, debug, info, notice, warning, error, critical")
+        ) {
             try LoggingOptions.parse([]).resolve(process: "p", environment: ["LOG_LEVEL": "loud"])
         }
     }
@@ -129,7 +139,8 @@ import Testing
     }
 
     @Test func usageErrorsExitWith64() throws {
-        let command = try #require(try Command.parseAsRoot(["--batch-size", "x", "--protocol-id", "A", "B", "--log-level", "info"]) as? Command)
+        let command = try #require(
+            try Command.parseAsRoot(["--batch-size", "x", "--protocol-id", "A", "B", "--log-level", "info"]) as? Command)
         #expect(command.protocolIDs == ["A", "B"])
         do {
             try command.run()

@@ -55,12 +55,14 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     /// - Throws: `.invalidEndpoint` where the path is relative, longer than ``longestPath`` bytes or holds a NUL.
     public init(ipcPath path: String) throws(ZeroMQError) {
         guard path.utf8.first == UInt8(ascii: "/"), !path.utf8.contains(0) else {
-            throw ZeroMQError(.invalidEndpoint, "endpoint \"ipc://\(path)\" needs an absolute path, as in ipc:///run/wallet-backend/coordinator")
+            throw ZeroMQError(
+                .invalidEndpoint, "endpoint \"ipc://\(path)\" needs an absolute path, as in ipc:///run/wallet-backend/coordinator")
         }
         guard path.utf8.count <= Self.longestPath else {
             throw ZeroMQError(
                 .invalidEndpoint,
-                "endpoint \"ipc://\(path)\": the path has \(path.utf8.count) bytes, a Unix socket takes at most \(Self.longestPath); choose a shorter folder")
+                "endpoint \"ipc://\(path)\": the path has \(path.utf8.count) bytes, a Unix socket takes at most \(Self.longestPath); choose a shorter folder"
+            )
         }
         self.init(transport: .ipc(path: path))
     }
@@ -80,7 +82,8 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         } else if let number = UInt16(portText), number > 0, portText.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
             port = number
         } else {
-            throw ZeroMQError(.invalidEndpoint, "endpoint \"\(text)\": port \"\(portText)\" is not 1...65535 (or * to listen on any free one)")
+            throw ZeroMQError(
+                .invalidEndpoint, "endpoint \"\(text)\": port \"\(portText)\" is not 1...65535 (or * to listen on any free one)")
         }
         var host = String(address[..<colon])
         if host.hasPrefix("["), host.hasSuffix("]") {
@@ -96,7 +99,8 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         guard isLoopback(host) else {
             throw ZeroMQError(
                 .insecureEndpoint,
-                "endpoint \"\(text)\" is not on loopback: plain tcp is neither authenticated nor encrypted; use ipc:// or tcp on 127.0.0.1 or [::1]")
+                "endpoint \"\(text)\" is not on loopback: plain tcp is neither authenticated nor encrypted; use ipc:// or tcp on 127.0.0.1 or [::1]"
+            )
         }
         return .tcp(host: host, port: port)
     }

@@ -25,7 +25,8 @@ final class LoopThread {
         guard let context = zmq_ctx_new() else { throw .last(.setUpFailed, "context of \(name)") }
         let box = Unmanaged.passRetained(LoopThread(name: name, inbox: inbox, context: context))
         var thread = pthread_t()
-        let result = pthread_create(&thread, nil, { Unmanaged<LoopThread>.fromOpaque($0.unsafelyUnwrapped).takeRetainedValue().run() }, box.toOpaque())
+        let result = pthread_create(
+            &thread, nil, { Unmanaged<LoopThread>.fromOpaque($0.unsafelyUnwrapped).takeRetainedValue().run() }, box.toOpaque())
         guard result == 0 else {
             box.release()
             zmq_ctx_term(context)

@@ -32,7 +32,8 @@ struct SocketFile {
             throw ZeroMQError(.bindFailed, "ipc://\(path)", systemError: errno)
         }
         guard status.st_mode & S_IFMT == S_IFSOCK else {
-            throw ZeroMQError(.endpointInUse, "ipc://\(path): something that is not a socket lies there; move it away or choose another path")
+            throw ZeroMQError(
+                .endpointInUse, "ipc://\(path): something that is not a socket lies there; move it away or choose another path")
         }
         guard !isAlive(path) else {
             throw ZeroMQError(.endpointInUse, "ipc://\(path): another process listens there; stop it or choose another path")

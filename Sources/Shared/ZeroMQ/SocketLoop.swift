@@ -57,7 +57,8 @@ public final class SocketLoop: Sendable {
     public func connectDealer(_ endpoint: Endpoint, immediate: Bool = false) async throws(ZeroMQError) -> DealerSocket {
         let (stream, sink) = AsyncStream.makeStream(of: Result<Message, ZeroMQError>.self)
         let request = OpenRequest(
-            socket: inbox.newSocketNumber(), kind: .dealer(immediate: immediate), endpoint: endpoint, sink: .dealer(sink), counters: SocketCounters())
+            socket: inbox.newSocketNumber(), kind: .dealer(immediate: immediate), endpoint: endpoint, sink: .dealer(sink),
+            counters: SocketCounters())
         let actual = try await open(request)
         return DealerSocket(SocketHandle(loop: self, number: request.socket, counters: request.counters), endpoint: actual, stream: stream)
     }

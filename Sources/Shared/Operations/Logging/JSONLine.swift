@@ -2,7 +2,8 @@
 enum JSONLine {
     static func line(_ record: LogRecord) -> String {
         var entries = [
-            "\"ts\":\"\(record.time.text)\"", "\"level\":\"\(record.level)\"", "\"process\":\(quotedForLogs(record.process))", "\"pid\":\(record.pid)",
+            "\"ts\":\"\(record.time.text)\"", "\"level\":\"\(record.level)\"", "\"process\":\(quotedForLogs(record.process))",
+            "\"pid\":\(record.pid)",
         ]
         if let logger = record.logger { entries.append("\"logger\":\(quotedForLogs(logger))") }
         entries.append("\"msg\":\(quotedForLogs(record.message))")

@@ -9,9 +9,11 @@ enum LogfmtLine {
     }
 
     private static func value(_ text: String) -> String {
-        let isPlain = !text.isEmpty && text.unicodeScalars.allSatisfy { scalar in
-            scalar != " " && scalar != "\"" && scalar != "=" && scalar != "\\" && !scalar.mustBeEscapedInLogs
-        }
+        let isPlain =
+            !text.isEmpty
+            && text.unicodeScalars.allSatisfy { scalar in
+                scalar != " " && scalar != "\"" && scalar != "=" && scalar != "\\" && !scalar.mustBeEscapedInLogs
+            }
         return isPlain ? text : quotedForLogs(text)
     }
 }

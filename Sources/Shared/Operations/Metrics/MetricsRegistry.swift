@@ -51,7 +51,8 @@ public final class MetricsRegistry: Sendable {
     private func register<Family: MetricFamily>(_ family: Family) -> Family {
         let descriptor = family.descriptor
         precondition(MetricDescriptor.isName(descriptor.name, colons: true), "metric name \(descriptor.name)")
-        precondition(descriptor.labels.allSatisfy { MetricDescriptor.isName($0, colons: false) && $0 != "le" }, "labels of \(descriptor.name)")
+        precondition(
+            descriptor.labels.allSatisfy { MetricDescriptor.isName($0, colons: false) && $0 != "le" }, "labels of \(descriptor.name)")
         families.withLock { families in
             precondition(!families.contains { $0.descriptor.name == descriptor.name }, "metric \(descriptor.name) registered twice")
             families.append(family)

@@ -41,7 +41,9 @@ public enum ParentLifeline {
 /// `--parent-lifeline`, for workers that the coordinator starts.
 public struct ParentLifelineOptions: ParsableArguments {
     /// Whether standard input is the parent's pipe.
-    @Flag(name: .customLong("parent-lifeline"), help: ArgumentHelp("End when standard input ends: it is a pipe that the parent holds.", visibility: .hidden))
+    @Flag(
+        name: .customLong("parent-lifeline"),
+        help: ArgumentHelp("End when standard input ends: it is a pipe that the parent holds.", visibility: .hidden))
     public var parentLifeline = false
 
     /// The defaults.

@@ -9,7 +9,8 @@ public struct HTTPURL: Hashable, Sendable, CustomStringConvertible {
 
     /// Reads a URL; nil where it is not http or https, has no host, or is not a URL.
     public init?(_ text: String) {
-        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), let parts = URLComponents(string: text), let scheme = parts.scheme?.lowercased(),
+        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), let parts = URLComponents(string: text),
+            let scheme = parts.scheme?.lowercased(),
             scheme == "http" || scheme == "https", let host = parts.host, !host.isEmpty, parts.fragment == nil
         else { return nil }
         let port = parts.port ?? (scheme == "https" ? 443 : 80)
@@ -23,7 +24,9 @@ extension SettingFormat where Value == HTTPURL {
     /// An http or https URL with a host. Errors do not show it: it may hold credentials.
     public static var httpURL: Self {
         Self(placeholder: "url", isSecret: true) { text throws(Mismatch) in
-            guard let url = HTTPURL(text) else { throw Mismatch("is not a URL of the form http://host:port/path or https://host:port/path") }
+            guard let url = HTTPURL(text) else {
+                throw Mismatch("is not a URL of the form http://host:port/path or https://host:port/path")
+            }
             return url
         }
     }

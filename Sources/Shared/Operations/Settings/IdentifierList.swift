@@ -11,7 +11,9 @@ public enum IdentifierList {
         for text in texts {
             for part in text.split(separator: ",", omittingEmptySubsequences: false) {
                 guard !part.isEmpty, part.utf8.allSatisfy(isAllowed) else {
-                    throw UsageError("--\(flag) \(quotedForLogs(text)): \(quotedForLogs(String(part))) is not an identifier of A-Z, 0-9 and _, such as SEP41")
+                    throw UsageError(
+                        "--\(flag) \(quotedForLogs(text)): \(quotedForLogs(String(part))) is not an identifier of A-Z, 0-9 and _, such as SEP41"
+                    )
                 }
                 if !identifiers.contains(String(part)) { identifiers.append(String(part)) }
             }

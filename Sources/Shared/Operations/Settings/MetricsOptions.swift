@@ -4,7 +4,8 @@ public import ArgumentParser
 public struct MetricsOptions: ParsableArguments {
     static let port = Setting<Int>(
         "metrics-port", variable: "METRICS_PORT",
-        "Port, on all interfaces, for Prometheus text at /metrics, and /healthz and /readyz; 0: off.", .integer(in: 0...65535), default: "0")
+        "Port, on all interfaces, for Prometheus text at /metrics, and /healthz and /readyz; 0: off.", .integer(in: 0...65535), default: "0"
+    )
 
     /// The text of `--metrics-port`.
     @Option(name: MetricsOptions.port.name, help: MetricsOptions.port.help)

@@ -44,7 +44,8 @@ extension SettingFormat where Value == Duration {
         Self(placeholder: "seconds") { text throws(Mismatch) in
             let parts = text.split(separator: ".", omittingEmptySubsequences: false)
             guard (1...2).contains(parts.count), parts.allSatisfy({ isDigits($0) }), let value = Double(text), range.contains(value) else {
-                throw Mismatch("is not a number of seconds from \(MetricsText.number(range.lowerBound)) to \(MetricsText.number(range.upperBound))")
+                throw Mismatch(
+                    "is not a number of seconds from \(MetricsText.number(range.lowerBound)) to \(MetricsText.number(range.upperBound))")
             }
             return .seconds(value)
         }
