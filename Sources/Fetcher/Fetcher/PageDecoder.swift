@@ -25,7 +25,8 @@ struct PageDecoder: Sendable {
         let asked = clock.now
         let page = try await source.page(from: job.ledgers.lowerBound, limit: job.ledgers.count)
         let came = clock.now
-        var processor = LedgerProcessor(protocols: job.batch.protocols, tracked: tracked)
+        var processor = try LedgerProcessor(
+            protocols: job.batch.protocols, tracked: tracked, onIgnored: logger.logLevel <= .debug ? { tell($0) } : nil)
         let link = try scratches.withScratch { scratch in
             try page.forEachLedger(scratch: &scratch) { _, xdr in _ = try processor.process(xdr) }
         }
@@ -33,7 +34,16 @@ struct PageDecoder: Sendable {
             rows: PageRows(
                 ledgers: page.ledgers, rows: processor.takeRows(), previousHash: link.previousHash, lastHash: link.hash),
             responseBytes: page.byteCount, fetchSeconds: (came - asked).seconds, processSeconds: (clock.now - came).seconds,
-            ignoredEvents: processor.ignoredCount)
+            ignoredEvents: processor.counts.reduce(0) { $0 + $1.ignored })
+    }
+
+    private func tell(_ event: IgnoredEvent) {
+        logger.debug(
+            "event gives no row",
+            metadata: [
+                "protocol": "\(event.protocolID.rawValue)", "ledger": "\(event.ledger)", "transaction": "\(event.transaction)",
+                "operation": "\(event.operation)", "contract": "\(event.contract.hex)", "reason": "\(event.reason)",
+            ])
     }
 }
 
