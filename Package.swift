@@ -69,15 +69,15 @@ let package = Package(
         .library(
             "Coordinator", path: "Coordinator/Coordinator",
             ["StellarXDR", "Protocols", "LedgerSources", "PostgreSQL", "Store", "ZeroMQ", "Pipeline", "Membership", "Operations", argumentParser, logging, subprocess]),
-        .program("wallet-backend", path: "Coordinator/wallet-backend", ["Coordinator"]),
+        .program("wallet-backend", path: "Coordinator/wallet-backend", ["Coordinator", argumentParser]),
         .library(
             "Fetcher", path: "Fetcher/Fetcher",
             ["StellarXDR", "Protocols", "LedgerSources", "ZeroMQ", "Pipeline", "Membership", "Operations", argumentParser, logging]),
-        .program("wallet-backend-fetcher", path: "Fetcher/wallet-backend-fetcher", ["Fetcher"]),
+        .program("wallet-backend-fetcher", path: "Fetcher/wallet-backend-fetcher", ["Fetcher", argumentParser]),
         .library(
             "Writer", path: "Writer/Writer",
             ["Protocols", "PostgreSQL", "Store", "ZeroMQ", "Pipeline", "Membership", "Operations", argumentParser, logging]),
-        .program("wallet-backend-writer", path: "Writer/wallet-backend-writer", ["Writer"]),
+        .program("wallet-backend-writer", path: "Writer/wallet-backend-writer", ["Writer", argumentParser]),
         .library(
             "LedgerSimulator", path: "Simulator/LedgerSimulator", ["StellarXDR", "Operations", crypto, hummingbird, nioCore, argumentParser, logging]),
         .program("ledger-simulator", path: "Simulator/ledger-simulator", ["LedgerSimulator"]),

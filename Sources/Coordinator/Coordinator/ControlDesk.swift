@@ -33,7 +33,7 @@ struct ControlDesk: Sendable {
         case .message(let peer, let envelope):
             take(envelope, from: peer, &state)
         case .worker(.exited(let role, let pid, let status)):
-            logger.warning("worker exited", metadata: ["role": "\(role.rawValue)", "pid": "\(pid)", "status": "\(status)"])
+            logger.warning("worker exited", metadata: ["role": "\(role.rawValue)", "worker_pid": "\(pid)", "status": "\(status)"])
             if let worker = state.roster.workers.first(where: { $0.hello.pid == pid }) { lose(worker, "its process exited (\(status))", &state) }
         case .worker(.hopeless(let role, let status)):
             throw .failure("the \(role.rawValue) process dies as soon as it is started (\(status)); its own log lines say why")
@@ -96,7 +96,7 @@ struct ControlDesk: Sendable {
             lose(worker, "it took its leave", &state)
         case .writerReady:
             state.writerReady = true
-            logger.info("writer is ready", metadata: ["worker": "\(worker.id)", "pid": "\(worker.hello.pid)"])
+            logger.info("writer is ready", metadata: ["worker": "\(worker.id)", "worker_pid": "\(worker.hello.pid)"])
         case .stopped:
             state.writerStopped = true
         case .ready(let epoch, let batches):
@@ -124,14 +124,14 @@ struct ControlDesk: Sendable {
         guard hello.version == wireVersion else {
             logger.error(
                 "worker refused: it speaks another version of the messages",
-                metadata: ["role": "\(hello.role.rawValue)", "host": "\(hello.host)", "pid": "\(hello.pid)", "version": "\(hello.version)"])
+                metadata: ["role": "\(hello.role.rawValue)", "host": "\(hello.host)", "worker_pid": "\(hello.pid)", "version": "\(hello.version)"])
             return switchboard.send(.end, to: peer, worker: 0)
         }
         if hello.role == .writer, let old = state.roster.writer { lose(old, "another writer registered", &state) }
         let worker = state.roster.register(hello, at: peer)
         logger.info(
             "worker registered",
-            metadata: ["role": "\(hello.role.rawValue)", "worker": "\(worker.id)", "host": "\(hello.host)", "pid": "\(hello.pid)"])
+            metadata: ["role": "\(hello.role.rawValue)", "worker": "\(worker.id)", "host": "\(hello.host)", "worker_pid": "\(hello.pid)"])
         switchboard.send(.welcome(worker: worker.id, protocols: protocols), to: peer, worker: worker.id)
         if hello.role == .fetcher {
             state.round?.board.window = .forFetchers(state.roster.fetchers.count, batchSize: batchSize)

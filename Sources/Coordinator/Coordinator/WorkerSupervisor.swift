@@ -59,7 +59,7 @@ struct WorkerSupervisor: Sendable {
                 platformOptions: platform, input: .inputWriter, output: .sequence, error: .currentStandardError
             ) { execution in
                 let pid = execution.processIdentifier.value
-                logger.info("worker started", metadata: ["role": "\(plan.role.rawValue)", "pid": "\(pid)"])
+                logger.info("worker started", metadata: ["role": "\(plan.role.rawValue)", "worker_pid": "\(pid)"])
                 // Workers write nothing there: the end of the stream is the end of the process.
                 for try await _ in execution.standardOutput {}
                 return pid

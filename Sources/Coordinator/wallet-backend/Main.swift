@@ -1,3 +1,4 @@
+import ArgumentParser
 import Coordinator
 
 @main struct Main {

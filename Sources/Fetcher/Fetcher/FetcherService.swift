@@ -27,7 +27,7 @@ struct FetcherService: Sendable {
         let signals = await TerminationSignals()
         let (events, continuation) = AsyncStream<FetcherProcess.Event>.makeStream()
         let report: @Sendable (FetcherProcess.Event) -> Void = { continuation.yield($0) }
-        if configuration.parentLifeline { ParentLifeline.watch { report(.stop("the coordinator is gone")) } }
+        if configuration.parentLifeline { ParentLifeline.watch { report(.stop("the coordinator has ended")) } }
 
         // A page is tried for a minute; then its batch goes back and may be tried elsewhere.
         var options = RPCOptions()
@@ -50,7 +50,8 @@ struct FetcherService: Sendable {
                     try await process.run(events)
                     throw FetcherEnded()
                 }
-                try await group.waitForAll()
+                // Unlike waitForAll, this ends with the first error, and the other tasks are cancelled.
+                while try await group.next() != nil {}
             }
         } catch is FetcherEnded {
             link.close()

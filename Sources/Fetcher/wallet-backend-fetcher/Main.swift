@@ -1,3 +1,4 @@
+import ArgumentParser
 import Fetcher
 
 @main struct Main {

@@ -35,7 +35,7 @@ struct WriterService: Sendable {
         let signals = await TerminationSignals()
         let (events, continuation) = AsyncStream<WriterProcess.Event>.makeStream()
         let report: @Sendable (WriterProcess.Event) -> Void = { continuation.yield($0) }
-        if configuration.parentLifeline { ParentLifeline.watch { report(.stop("the coordinator is gone")) } }
+        if configuration.parentLifeline { ParentLifeline.watch { report(.stop("the coordinator has ended")) } }
 
         let loop = try SocketLoop(name: "writer")
         let rows = try await loop.bindRouter(configuration.rowsEndpoint(pid: getpid()))
@@ -51,7 +51,8 @@ struct WriterService: Sendable {
                 group.addTask { for await signal in signals { report(.stop("\(signal)")) } }
                 defer { group.cancelAll() }
                 group.addTask { throw WriterEnded(inGoodOrder: await process.run(events)) }
-                try await group.waitForAll()
+                // Unlike waitForAll, this ends with the first error, and the other tasks are cancelled.
+                while try await group.next() != nil {}
             }
         } catch let end as WriterEnded {
             inGoodOrder = end.inGoodOrder

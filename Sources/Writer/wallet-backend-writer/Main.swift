@@ -1,3 +1,4 @@
+import ArgumentParser
 import Writer
 
 @main struct Main {
