@@ -12,8 +12,8 @@ import Testing
         let policy = ReconnectPolicy(limit: .seconds(10), firstPause: .seconds(1), longestPause: .seconds(4))
         let pauses = Mutex<[Duration]>([])
         let error = await #expect(throws: StoreError.self) {
-            try await policy.connect(to: address, applicationName: "tests", clock: clock, onFailure: { _, pause in pauses.withLock { $0.append(pause) }
-            }
+            try await policy.connect(
+                to: address, applicationName: "tests", clock: clock, onFailure: { _, pause in pauses.withLock { $0.append(pause) } })
         }
         guard case .unreachable(_, let attempts, _) = error else {
             Issue.record("not unreachable: \(String(describing: error))")

@@ -1,21 +1,20 @@
-/// The name of a protocol.
+/// The id of a contract standard that state changes are kept of, as in `protocols.id`: `SEP41`.
 public struct ProtocolID: RawRepresentable, Hashable, Comparable, Codable, Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
-    /// The name.
+    /// The id as it stands in the database.
     public let rawValue: String
-    /// From a name.
+
+    /// Any text is an id; whether this build has a processor for it says ``ProtocolRegistry``.
     public init(rawValue: String) { self.rawValue = rawValue }
-    /// From a name.
+
+    /// An id written in the source.
     public init(stringLiteral value: String) { rawValue = value }
-    /// The name.
+
+    /// The id as it stands in the database.
     public var description: String { rawValue }
-    /// By name.
+
+    /// Key of the protocol's history cursor in `ingest_store`.
+    public var historyCursorKey: String { "protocol_\(rawValue)_history_cursor" }
+
+    /// Orders as text.
     public static func < (left: ProtocolID, right: ProtocolID) -> Bool { left.rawValue < right.rawValue }
-}
-/// COPY tuples of state changes.
-public enum StateChangeTuple {
-    /// The columns, in order.
-    public static let columns = [
-        "to_id", "operation_id", "state_change_id", "state_change_category", "state_change_reason", "ledger_number", "account_id", "token_id",
-        "amount", "spender_account_id", "key_value", "to_muxed_id", "ledger_created_at",
-    ]
 }
