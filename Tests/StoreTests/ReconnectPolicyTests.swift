@@ -44,7 +44,8 @@ import Testing
         let failures = AsyncStream<PostgresError>.makeStream()
         let policy = ReconnectPolicy(limit: .seconds(3600), firstPause: .milliseconds(10), longestPause: .milliseconds(100))
         let connecting = Task {
-            try await policy.connect(to: server.address(), applicationName: "tests", onFailure: { error, _ in failures.continuation.yield(error) })
+            try await policy.connect(
+                to: server.address(), applicationName: "tests", onFailure: { error, _ in failures.continuation.yield(error) })
         }
         // Down for one attempt at least.
         for await error in failures.stream {
