@@ -14,5 +14,5 @@ public struct CursorNames: Sendable, Hashable {
     }
 
     /// The key of a protocol's history cursor: the last ledger whose state changes of that protocol are in the database.
-    public static func history(_ id: ProtocolID) -> String { "protocol_\(id.rawValue)_history_cursor" }
+    public static func history(_ id: ProtocolID) -> String { id.historyCursorKey }
 }
