@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import Foundation
+import PostgreSQL
 import NIOCore
 import TestSupport
 import Testing

@@ -1,4 +1,6 @@
 import Foundation
+import TestSupport
+import PostgreSQL
 import Testing
 
 /// The rows in PostgreSQL are the expected ones, whatever the split of the work.
