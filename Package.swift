@@ -27,6 +27,7 @@ let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -43,6 +44,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -79,8 +81,9 @@ let package = Package(
             ["Protocols", "PostgreSQL", "Store", "ZeroMQ", "Pipeline", "Membership", "Operations", argumentParser, logging]),
         .program("wallet-backend-writer", path: "Writer/wallet-backend-writer", ["Writer", argumentParser]),
         .library(
-            "LedgerSimulator", path: "Simulator/LedgerSimulator", ["StellarXDR", "Operations", crypto, hummingbird, nioCore, argumentParser, logging]),
-        .program("ledger-simulator", path: "Simulator/ledger-simulator", ["LedgerSimulator"]),
+            "LedgerSimulator", path: "Simulator/LedgerSimulator",
+            ["Operations", crypto, hummingbird, httpTypes, nioCore, argumentParser, logging, subprocess]),
+        .program("ledger-simulator", path: "Simulator/ledger-simulator", ["LedgerSimulator", argumentParser]),
 
         .target(name: "TestSupport", dependencies: ["PostgreSQL", subprocess], path: "Tests/TestSupport", swiftSettings: strict),
         .tests("StellarXDRTests", ["StellarXDR"]),
@@ -91,7 +94,7 @@ let package = Package(
         .tests("ZeroMQTests", ["ZeroMQ"]),
         .tests("PipelineTests", ["Pipeline", "Protocols"]),
         .tests("OperationsTests", ["Operations", argumentParser, logging, httpClient, nioCore, nioHTTP1]),
-        .tests("LedgerSimulatorTests", ["LedgerSimulator", "StellarXDR", crypto, subprocess]),
+        .tests("LedgerSimulatorTests", ["LedgerSimulator", "StellarXDR", "TestSupport", httpClient, nioCore, crypto, subprocess]),
         .tests("CoordinatorTests", ["Coordinator", "Store"]),
         .tests(
             "EndToEndTests",

@@ -113,7 +113,7 @@ struct Migration: Sendable {
                 "cursors": "\(cursors.map { "\($0.key.rawValue)=\($0.value)" }.sorted().joined(separator: " "))",
                 "contracts": "\(contracts.map { "\($0.key.rawValue)=\($0.value.count)" }.sorted().joined(separator: " "))",
             ])
-        progress.begin(ledgers: plan.ledgerCount, target: target)
+        progress.begin(ledgers: plan.ledgerCount)
         desk.begin(Round(epoch: state.epoch, target: target, cursors: cursors, contracts: contracts, board: board), &state)
         while true {
             try await until(&events, &state, &progress) { $0.round?.needsAttention ?? true }

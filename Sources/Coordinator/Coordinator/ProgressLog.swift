@@ -9,8 +9,6 @@ struct ProgressLog: Sendable {
     private var meter = ProgressMeter()
     private var ticks = 0
     private var roundLedgers = 0
-    private var committedBefore = 0
-    private var target: UInt32 = 0
     /// Heartbeat ticks, a second each, between two lines.
     private static let interval = 5
 
@@ -19,21 +17,20 @@ struct ProgressLog: Sendable {
     }
 
     /// A round of that many ledgers begins.
-    mutating func begin(ledgers: Int, target: UInt32) {
+    mutating func begin(ledgers: Int) {
         roundLedgers = ledgers
-        self.target = target
-        committedBefore = -1
     }
 
     /// A heartbeat interval went by.
     mutating func tick(_ state: RunState) {
-        if committedBefore < 0 { committedBefore = state.ledgersCommitted }
         meter.note(seconds: seconds(since: began), ledgers: state.ledgersCommitted)
         ticks += 1
-        guard ticks % Self.interval == 0, let round = state.round else { return }
-        if state.roster.fetchers.isEmpty {
-            logger.warning("no fetcher is registered", metadata: ["round": "\(round.epoch)"])
+        guard ticks % Self.interval == 0 else { return }
+        guard let round = state.round else {
+            if !state.writerReady { logger.info("waiting for a writer that is connected to the database") }
+            return
         }
+        if state.roster.fetchers.isEmpty { logger.warning("no fetcher is registered", metadata: ["round": "\(round.epoch)"]) }
         let done = round.board.committedLedgers
         let left = roundLedgers - done
         let rate = meter.rate ?? 0

@@ -39,6 +39,8 @@ struct FetcherProcess: Sendable {
 
     let concurrency: Int
     let decoder: PageDecoder
+    /// Requests that had to be repeated since the start.
+    let retries: @Sendable () -> Int
     let loop: SocketLoop
     let link: CoordinatorLink
     let logger: Logger
@@ -51,7 +53,7 @@ struct FetcherProcess: Sendable {
         var next = Next.idle
         while true {
             switch next {
-            case .idle: next = await idle(&events, counters)
+            case .idle: next = await idle(&events, &counters)
             case .epoch(let assignment): next = try await work(assignment, &events, &counters)
             case .end(let reason):
                 logger.info("fetcher ends", metadata: ["reason": "\(reason)", "ledgers": "\(counters.ledgers)"])
@@ -60,12 +62,17 @@ struct FetcherProcess: Sendable {
         }
     }
 
-    private func idle(_ events: inout AsyncStream<Event>.Iterator, _ counters: FetcherCounters) async -> Next {
+    private func idle(_ events: inout AsyncStream<Event>.Iterator, _ counters: inout FetcherCounters) async -> Next {
         while let event = await events.next(isolation: #isolation) {
             if let next = follow(event) { return next }
-            if case .link(.tick) = event { link.send(.heartbeat(holding: [], counters: counters)) }
+            if case .link(.tick) = event { beat([], &counters) }
         }
         return .end("no more events")
+    }
+
+    private func beat(_ holding: [BatchID], _ counters: inout FetcherCounters) {
+        counters.retries = retries()
+        link.send(.heartbeat(holding: holding, counters: counters))
     }
 
     /// What ends an epoch or a pause, nil for any other event.
@@ -108,7 +115,7 @@ struct FetcherProcess: Sendable {
                 case .link(.message(.assign(assignment.epoch, let batch))):
                     desk.add(batch)
                 case .link(.tick):
-                    link.send(.heartbeat(holding: desk.holding, counters: counters))
+                    beat(desk.holding, &counters)
                 case .page(let outcome) where outcome.epoch == assignment.epoch:
                     finish(outcome, &desk, rows, &counters)
                 default:

@@ -38,8 +38,8 @@ struct FetcherService: Sendable {
         let loop = try SocketLoop(name: "fetcher")
         let link = CoordinatorLink(endpoint: configuration.endpoint, loop: loop, logger: logger)
         let process = FetcherProcess(
-            concurrency: configuration.concurrency, decoder: PageDecoder(source: rpc, scratches: ScratchPool(), logger: logger), loop: loop,
-            link: link, logger: logger, report: report)
+            concurrency: configuration.concurrency, decoder: PageDecoder(source: rpc, scratches: ScratchPool(), logger: logger),
+            retries: { rpc.counters.retries }, loop: loop, link: link, logger: logger, report: report)
         let hello = Hello(role: .fetcher, pid: getpid(), host: Host.name, rowsEndpoint: nil)
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in

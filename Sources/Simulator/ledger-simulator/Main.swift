@@ -1,1 +1,6 @@
-@main struct Main { static func main() { print("stub") } }
+import ArgumentParser
+import LedgerSimulator
+
+@main struct Main {
+    static func main() async { await LedgerSimulatorCommand.main() }
+}

@@ -1,0 +1,12 @@
+public import ArgumentParser
+
+/// `ledger-simulator`.
+public struct LedgerSimulatorCommand: AsyncParsableCommand {
+    /// The tree of commands.
+    public static let configuration = CommandConfiguration(
+        commandName: "ledger-simulator", abstract: "An RPC server over simulated or recorded ledgers, for tests, demonstrations and benchmarks.",
+        subcommands: [ServeCommand.self, ContractsCommand.self, ExpectCommand.self, MakeCommand.self], defaultSubcommand: ServeCommand.self)
+
+    /// Nothing given.
+    public init() {}
+}

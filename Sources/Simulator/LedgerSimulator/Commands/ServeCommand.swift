@@ -1,0 +1,70 @@
+internal import ArgumentParser
+internal import Logging
+internal import Operations
+
+/// `ledger-simulator serve`.
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Serve getHealth, getLatestLedger, getNetwork and getLedgers, with the page rules and errors of the real server.",
+        discussion: "The first line on standard output tells the address. GET /stats tells how often each ledger was served.")
+
+    @Option(help: "Port; 0 takes a free one.") var port = 0
+    @Option(help: "Address to listen on.") var host = "127.0.0.1"
+    @Option(help: "What getNetwork says.") var networkPassphrase = "Standalone Network ; February 2017"
+    @OptionGroup var source: SourceOptions
+    @Option(help: "Oldest ledger that is kept; the first unless given.") var oldest: UInt32?
+    @Option(help: "Close a new ledger every so many seconds.") var closeEvery: Double?
+    @Option(help: "Milliseconds before each answer.") var latency = 0
+    @Option(help: "Faults that answers to getLedgers meet in turn, comma-separated: \(Fault.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var faults: String?
+    @Option(help: "Spoil every n-th answer to getLedgers.") var failEvery = 2
+    @Option(help: "Answer -32001, as the real server after 10 s, where a page would be longer.") var maxResponseBytes: Int?
+    @OptionGroup var logging: LoggingOptions
+
+    func validate() throws {
+        guard (0...65535).contains(port), latency >= 0, failEvery > 0, (closeEvery ?? 1) > 0 else {
+            throw ValidationError("--port is 0 to 65535, --latency not negative, --fail-every and --close-every positive")
+        }
+        guard !networkPassphrase.contains(where: { $0 == "\"" || $0 == "\\" }) else { throw ValidationError("--network-passphrase must not need escaping") }
+        _ = try faultList()
+    }
+
+    func run() async throws {
+        let environment = ProcessEnvironment.current
+        var log = try UsageError.reported { try logging.resolve(process: "ledger-simulator", environment: environment) }
+        log.level = max(log.level, .warning)
+        let logger = log.makeLogger()
+        TerminationSignals.ignoreBrokenPipes()
+        let signals = await TerminationSignals()
+        do {
+            let (supply, ledgers) = try await source.supply()
+            supply.prepare(through: ledgers.upperBound)
+            let limit = closeEvery == nil ? ledgers.upperBound : supply.available.upperBound
+            let tip = LedgerTip(oldest: oldest ?? ledgers.lowerBound, latest: ledgers.upperBound, limit: limit)
+            let server = SimulatorServer(
+                host: host, port: port, passphrase: networkPassphrase,
+                pages: LedgerPages(supply: supply, tip: tip, counts: ServedCounts(first: ledgers.lowerBound), maximumBytes: maxResponseBytes),
+                faults: FaultPlan(try faultList(), every: failEvery), latency: .milliseconds(latency), closeEvery: closeEvery.map { .seconds($0) },
+                logger: logger)
+            try await withThrowingTaskGroup(of: Void.self) { [host] group in
+                group.addTask { try await server.run { port in Output.line("listening on http://\(host):\(port)") } }
+                group.addTask { for await _ in signals { throw CancellationError() } }
+                defer { group.cancelAll() }
+                _ = try await group.next()
+            }
+        } catch is CancellationError {
+            return
+        } catch {
+            logger.critical("simulator failed", metadata: ["cause": "\(error)"])
+            throw ExitStatus.failure.exitCode
+        }
+    }
+
+    private func faultList() throws -> [Fault] {
+        try (faults ?? "").split(separator: ",").map { name in
+            guard let fault = Fault(rawValue: String(name)) else { throw ValidationError("--faults: \(name) is no fault") }
+            return fault
+        }
+    }
+}

@@ -1,0 +1,47 @@
+internal import Synchronization
+
+/// How often each ledger was served, and what else was asked: what proves that each ledger was fetched once.
+final class ServedCounts: Sendable {
+    private struct State {
+        var ledgers: [UInt16] = []
+        var bytes = 0
+        var requests: [String: Int] = [:]
+        var faults = 0
+    }
+
+    private let first: UInt32
+    private let state = Mutex(State())
+
+    init(first: UInt32) { self.first = first }
+
+    /// Ledgers went out in one answer of that many bytes.
+    func served(_ ledgers: ClosedRange<UInt32>, bytes: Int) {
+        state.withLock { state in
+            let end = Int(ledgers.upperBound - first) + 1
+            if state.ledgers.count < end { state.ledgers += [UInt16](repeating: 0, count: end - state.ledgers.count) }
+            for sequence in ledgers {
+                let index = Int(sequence - first)
+                if state.ledgers[index] < .max { state.ledgers[index] += 1 }
+            }
+            state.bytes += bytes
+        }
+    }
+
+    /// A method was called.
+    func requested(_ method: String) { state.withLock { $0.requests[method, default: 0] += 1 } }
+
+    /// An answer was spoilt on purpose.
+    func spoilt() { state.withLock { $0.faults += 1 } }
+
+    /// `{"served": all in all, "distinct": ..., "max": most for one ledger, "bytes": ..., "faults": ..., "requests": {...}}`
+    var json: String {
+        let state = state.withLock { $0 }
+        let served = state.ledgers.reduce(0) { $0 + Int($1) }
+        let distinct = state.ledgers.count { $0 > 0 }
+        let requests = state.requests.sorted { $0.key < $1.key }.map { "\"\($0.key)\": \($0.value)" }.joined(separator: ", ")
+        return """
+            {"served": \(served), "distinct": \(distinct), "max": \(state.ledgers.max() ?? 0), "bytes": \(state.bytes), \
+            "faults": \(state.faults), "requests": {\(requests)}}
+            """
+    }
+}
