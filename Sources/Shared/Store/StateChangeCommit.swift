@@ -54,12 +54,8 @@ public struct StateChangeCommit: Sendable {
     /// `rowCountMismatch` or `impossibleLedgers`; the transaction is rolled back then. A cancelled task rolls back, unless COMMIT was already on its way.
     public func run(on connection: PostgresConnection) async throws(StoreError) -> Result {
         try await connection.perform { session throws(StoreError) in
-            do throws(StoreError) {
-                return try run(in: session)
-            } catch {
-                session.rollbackIfOpen()
-                throw error
-            }
+            // A throwing body is rolled back by `perform`.
+            try run(in: session)
         }
     }
 
