@@ -3,14 +3,23 @@ import Store
 import Testing
 
 @Suite struct CursorVerdictTests {
-    private func judge(_ cursor: CursorReading, committed: UInt32 = 100, attempted: UInt32 = 100, latest: UInt32 = 150) -> CursorVerdict {
-        CursorVerdict.judge(cursor: cursor, committed: committed, attempted: attempted, latest: latest)
+    private func judge(_ cursor: CursorReading, floor: UInt32 = 100, committed: UInt32 = 100, attempted: UInt32 = 100, latest: UInt32 = 150) -> CursorVerdict {
+        CursorVerdict.judge(cursor: cursor, floor: floor, committed: committed, attempted: attempted, latest: latest)
     }
 
     @Test func whatWeCommittedIsOurs() {
         #expect(judge(.ledger(100)) == .ours(100))
         #expect(judge(.ledger(120), attempted: 130) == .ours(120), "a commit whose report was lost")
         #expect(judge(.ledger(100), latest: 100) == .ours(100))
+    }
+
+    @Test func aServerThatCrashedMayHaveLostCommitsButNotThoseBeforeTheRun() {
+        #expect(judge(.ledger(60), floor: 50) == .ours(60))
+        #expect(judge(.ledger(50), floor: 50) == .ours(50))
+        guard case .foreign = judge(.ledger(49), floor: 50) else {
+            Issue.record("a cursor before the run's start was believed")
+            return
+        }
     }
 
     @Test func pastUsAndEqualToTheLatestIsAHandoff() {

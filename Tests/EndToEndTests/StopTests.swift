@@ -29,8 +29,7 @@ import Testing
         try await Stage.with(simulatorArguments: Self.slowly) { stage in
             let run = try stage.migration(Self.small)
             let started = try #require(await run.line(where: { $0.contains("worker started") && $0.contains("role=\(role)") }), "\(run.log)")
-            let pid = try #require(started.split(separator: " ").first { $0.hasPrefix("pid=") && !$0.hasSuffix("\(run.pid)") }
-                .flatMap { Int32($0.dropFirst(4)) })
+            let pid = try #require(started.split(separator: " ").first { $0.hasPrefix("worker_pid=") }.flatMap { Int32($0.dropFirst(11)) })
             _ = await run.line(containing: "committed")
             kill(pid, SIGKILL)
             _ = try #require(await run.line(containing: "starting it again"), "\(run.log)")
@@ -59,7 +58,7 @@ import Testing
             let run = try stage.migration(Self.small)
             _ = try #require(await run.line(containing: "committed"), "\(run.log)")
             try await server.stop(.immediate)
-            _ = await run.line(containing: "lost")
+            _ = try #require(await run.line(containing: "database not reached"), "\(run.log)")
             try await server.start()
             #expect(await run.exit() == 0, "\(run.log)")
             try await stage.reconnected().expectComplete()

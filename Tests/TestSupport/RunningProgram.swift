@@ -5,10 +5,14 @@ internal import Synchronization
 public final class RunningProgram: Sendable {
     private struct State {
         var lines: [String] = []
-        var status: Int32?
+        /// Once the process has ended.
+        var endedWith: Int32?
+        var outputEnded = false
         var lineWaiters: [(needle: @Sendable (String) -> Bool, from: Int, continuation: CheckedContinuation<String?, Never>)] = []
         var exitWaiters: [CheckedContinuation<Int32, Never>] = []
         var partial: [UInt8] = []
+        /// Once the process has ended and all that it, and the workers that share its output, wrote has been read.
+        var status: Int32? { outputEnded ? endedWith : nil }
     }
 
     private let process: Process
@@ -33,16 +37,19 @@ public final class RunningProgram: Sendable {
         process.standardError = output
         input = heldInput ? Pipe() : nil
         process.standardInput = input ?? FileHandle.nullDevice
-        // Of the two ends, of output and of process, whichever comes last completes the run: no line is missed.
-        output.fileHandleForReading.readabilityHandler = { [weak self] handle in
-            let bytes = handle.availableData
-            if bytes.isEmpty { handle.readabilityHandler = nil }
-            self?.received(Array(bytes))
-        }
         process.terminationHandler = { [weak self] process in
             self?.ended(process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus)
         }
         try process.run()
+        // A thread that blocks, not a dispatch source: it keeps the handle for as long as it reads.
+        let handle = output.fileHandleForReading
+        Thread.detachNewThread { [weak self] in
+            while true {
+                let bytes = handle.availableData
+                self?.received(Array(bytes))
+                if bytes.isEmpty { return }
+            }
+        }
     }
 
     deinit {
@@ -97,7 +104,10 @@ public final class RunningProgram: Sendable {
 
     private func received(_ bytes: [UInt8]) {
         state.withLock { state in
-            if bytes.isEmpty, !state.partial.isEmpty { state.partial.append(0x0A) }
+            if bytes.isEmpty {
+                state.outputEnded = true
+                if !state.partial.isEmpty { state.partial.append(0x0A) }
+            }
             state.partial += bytes
             while let end = state.partial.firstIndex(of: 0x0A) {
                 let line = String(decoding: state.partial[..<end], as: UTF8.self)
@@ -109,17 +119,23 @@ public final class RunningProgram: Sendable {
                     return true
                 }
             }
+            Self.release(&state)
         }
     }
 
     private func ended(_ status: Int32) {
-        // Workers share the output and may outlive the program for a moment: the end of the process is what counts.
         state.withLock { state in
-            state.status = status
-            for waiter in state.exitWaiters { waiter.resume(returning: status) }
-            for waiter in state.lineWaiters { waiter.continuation.resume(returning: nil) }
-            state.exitWaiters = []
-            state.lineWaiters = []
+            state.endedWith = status
+            Self.release(&state)
         }
+    }
+
+    /// Of the two ends, of the output and of the process, whichever comes last ends the run: no line is missed.
+    private static func release(_ state: inout State) {
+        guard let status = state.status else { return }
+        for waiter in state.exitWaiters { waiter.resume(returning: status) }
+        for waiter in state.lineWaiters { waiter.continuation.resume(returning: nil) }
+        state.exitWaiters = []
+        state.lineWaiters = []
     }
 }

@@ -12,17 +12,21 @@ package enum CursorVerdict: Sendable, Equatable {
     /// Judges a cursor.
     /// - Parameters:
     ///   - cursor: what the database holds.
+    ///   - floor: the lowest ledger at which the cursor can stand without foul play: `committed`, unless the server may have crashed, for then
+    ///     its last commits, which do not wait for the disk, may be lost with their rows.
     ///   - committed: the last ledger that the writer reported as committed, or the cursor that the run began with.
     ///   - attempted: the highest ledger that the writer can have committed without our knowing (a report may be lost with its process);
     ///     equal to `committed` where nothing is unknown.
     ///   - latest: `latest_ingest_ledger`, read in the same snapshot.
-    package static func judge(cursor: CursorReading, committed: UInt32, attempted: UInt32, latest: UInt32) -> CursorVerdict {
+    package static func judge(
+        cursor: CursorReading, floor: UInt32, committed: UInt32, attempted: UInt32, latest: UInt32
+    ) -> CursorVerdict {
         switch cursor {
         case .missing:
             return .foreign("its row is gone; this run had committed up to ledger \(committed), the latest ingested ledger is \(latest)")
         case .malformed(let text):
             return .foreign("it holds \"\(text)\", which is no ledger number; this run had committed up to ledger \(committed)")
-        case .ledger(let value) where value < committed:
+        case .ledger(let value) where value < floor:
             return .foreign("it was moved back to \(value); this run had committed up to ledger \(committed)")
         case .ledger(let value) where value <= max(attempted, committed):
             return .ours(value)

@@ -60,15 +60,19 @@ struct Migration: Sendable {
         for id in state.remaining {
             let committed = state.committed[id] ?? 0
             let verdict = CursorVerdict.judge(
-                cursor: snapshot.reading(id), committed: committed, attempted: state.attempted[id] ?? committed, latest: snapshot.latestLedger)
+                cursor: snapshot.reading(id), floor: state.floor[id] ?? committed, committed: committed,
+                attempted: state.attempted[id] ?? committed, latest: snapshot.latestLedger)
             switch verdict {
             case .ours(let ledger):
                 if ledger != committed {
-                    logger.info(
-                        "cursor found past the last report: a commit whose report was lost",
+                    logger.notice(
+                        ledger > committed
+                            ? "cursor found past the last report: a commit whose report was lost"
+                            : "cursor found before the last report: the server lost its last commits in a crash; they are done again",
                         metadata: ["protocol": "\(id.rawValue)", "cursor": "\(ledger)", "reported": "\(committed)"])
                 }
                 state.committed[id] = ledger
+                state.floor[id] = ledger
                 state.attempted[id] = ledger
                 metrics.cursor(id, ledger)
             case .handoff(let ledger):
@@ -122,12 +126,16 @@ struct Migration: Sendable {
             if !round.failedSwaps.isEmpty { try await verify(round.failedSwaps, &events, &state, &progress) }
             if let reason = round.interrupted {
                 logger.warning("round interrupted, the next one begins where the database stands", metadata: ["round": "\(round.epoch)", "cause": "\(reason)"])
+                for id in state.remaining { state.floor[id] = state.starts[id] }
                 desk.halt(&state)
                 return
             }
             if state.round?.board.isComplete ?? true {
                 // Whatever was handed out has been reported: the cursor can only be where the writer said.
-                for id in state.remaining { state.attempted[id] = state.committed[id] }
+                for id in state.remaining {
+                    state.attempted[id] = state.committed[id]
+                    state.floor[id] = state.committed[id]
+                }
                 logger.info("round complete", metadata: ["round": "\(round.epoch)", "target": "\(target)"])
                 state.round = nil
                 return
@@ -150,7 +158,7 @@ struct Migration: Sendable {
                     "latest": "\(snapshot.latest)",
                 ])
             let verdict = CursorVerdict.judge(
-                cursor: snapshot.reading(swap.id), committed: committed, attempted: committed, latest: snapshot.latestLedger)
+                cursor: snapshot.reading(swap.id), floor: committed, committed: committed, attempted: committed, latest: snapshot.latestLedger)
             switch verdict {
             case .handoff(let ledger) where ledger >= swap.attempted:
                 leave(swap.id, .handoff(at: ledger), &state)
@@ -210,7 +218,9 @@ struct Migration: Sendable {
         _ events: inout Events, _ state: inout RunState, _ progress: inout ProgressLog
     ) async throws(RunStopped) -> HistorySnapshot {
         let protocols = state.remaining
-        return try await asking(&events, &state, &progress) { try await database.snapshot(of: protocols) }
+        let (snapshot, reconnected) = try await asking(&events, &state, &progress) { try await database.snapshot(of: protocols) }
+        if reconnected { for id in protocols { state.floor[id] = state.starts[id] } }
+        return snapshot
     }
 
     /// Takes events until the condition holds.

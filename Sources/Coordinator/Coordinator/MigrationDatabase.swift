@@ -11,6 +11,7 @@ actor MigrationDatabase {
     private let logger: Logger
     private var connection: PostgresConnection?
     private var locked: [ProtocolID] = []
+    private var reconnected = false
     /// How long the database may be away at the start, and while the run is under way.
     private static let startPatience = ReconnectPolicy(limit: .seconds(30))
     private static let runPatience = ReconnectPolicy(limit: .seconds(300))
@@ -48,9 +49,13 @@ actor MigrationDatabase {
         try await asking { connection throws(StoreError) in try await MigrationRecords.begin(ids, names: self.names, on: connection) }
     }
 
-    /// Target, cursors and contracts in one snapshot.
-    func snapshot(of ids: [ProtocolID]) async throws(StoreError) -> HistorySnapshot {
-        try await asking { connection throws(StoreError) in try await HistorySnapshot.read(ids, names: self.names, on: connection) }
+    /// Target, cursors and contracts in one snapshot, and whether the connection was made anew since the last one: the server may have crashed.
+    func snapshot(of ids: [ProtocolID]) async throws(StoreError) -> (HistorySnapshot, reconnected: Bool) {
+        let snapshot = try await asking { connection throws(StoreError) in
+            try await HistorySnapshot.read(ids, names: self.names, on: connection)
+        }
+        defer { reconnected = false }
+        return (snapshot, reconnected)
     }
 
     /// Whether a session holds live ingestion's lock.
@@ -100,6 +105,7 @@ actor MigrationDatabase {
         // The locks went with the old session: nothing is done before they are ours again.
         for id in locked.sorted() { try await AdvisoryLock.acquire(AdvisoryLock.migrationName(id), waitingAtMost: .seconds(60), on: fresh) }
         connection = fresh
+        reconnected = true
         return fresh
     }
 

@@ -38,6 +38,10 @@ struct RunState: Sendable {
     var outcomes: [ProtocolID: Outcome] = [:]
     /// The last ledger that the writer reported, or the cursor that the run began with.
     var committed: [ProtocolID: UInt32]
+    /// The lowest ledger at which the cursor may be found: below `committed` where the server may have lost its last commits.
+    var floor: [ProtocolID: UInt32]
+    /// Where the run began.
+    let starts: [ProtocolID: UInt32]
     /// The highest ledger that may be committed without our knowing.
     var attempted: [ProtocolID: UInt32]
     var rows: [ProtocolID: Int] = [:]
@@ -50,6 +54,8 @@ struct RunState: Sendable {
     init(protocols: [ProtocolID], cursors: [ProtocolID: UInt32]) {
         remaining = protocols
         committed = cursors
+        floor = cursors
+        starts = cursors
         attempted = cursors
     }
 }
