@@ -82,7 +82,8 @@ let package = Package(
         .program("ledger-simulator", path: "Simulator/ledger-simulator", ["LedgerSimulator"]),
 
         .target(name: "TestSupport", dependencies: ["PostgreSQL", subprocess], path: "Tests/TestSupport", swiftSettings: strict),
-        .tests("StellarXDRTests", ["StellarXDR"]),
+        .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
+        .tests("StellarXDRTests", ["StellarXDR", "CAllocationCounter"], resources: [.copy("Fixtures")]),
         .tests("ProtocolsTests", ["Protocols", "StellarXDR"]),
         .tests("LedgerSourcesTests", ["LedgerSources", "StellarXDR", hummingbird, nioCore, nioPosix, nioHTTP1, logging]),
         .tests("PostgreSQLTests", ["PostgreSQL", "TestSupport"]),

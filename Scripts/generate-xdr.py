@@ -152,6 +152,15 @@ heads = recursion_heads(names)
 deep = {n for n in names if reachable([n]) & heads}
 
 
+def recursive_arms(name: str) -> list:
+    """The arms of a union in which it can occur again."""
+    inside = lambda arm: {p.name for p in parts(arm) if p.kind == "ref"}
+    arms = [a for a in definitions[name].arms if name in reachable(inside(a[2]))]
+    if any((reachable(inside(a[2])) & heads) for a in definitions[name].arms if a not in arms):
+        raise NotImplementedError(f"{name} contains another recursive type")
+    return arms
+
+
 # Swift
 
 
@@ -316,15 +325,15 @@ class Writer:
             else:
                 self.sequence([(label, t.element)])
 
-    def union(self, t: Type, label: str) -> None:
+    def union(self, t: Type, label: str, arms: "list | None" = None, default: "str | None" = None) -> None:
         label_of_discriminant = f"{label}.{t.discriminant_name}"
         self.line("switch b.int32(at) {")
-        for labels, name, arm in t.arms:
+        for labels, name, arm in t.arms if arms is None else arms:
             self.line(f"case {labels_text(t, labels)}:")
             self.indent += 1
             self.sequence([(f"{label}.{name}" if name else label, arm)] if arm.kind != "void" else [], lead=4)
             self.indent -= 1
-        self.line(f'default: throw .badDiscriminant(b.int32(at), at, "{label_of_discriminant}")')
+        self.line(default or f'default: throw .badDiscriminant(b.int32(at), at, "{label_of_discriminant}")')
         self.line("}")
 
     # Functions
@@ -340,9 +349,20 @@ class Writer:
             self.line("var at = start")
             if t.kind == "struct":
                 self.sequence([(f"{name}.{field}", f) for field, f in t.fields])
+            elif t.kind == "union" and name in heads:
+                self.line(f'try b.require(at, 4, "{name}")')
+                self.union(t, name, recursive_arms(name), f"default: return try {camel(name)}WithoutNesting(b, at)")
             else:
                 self.sequence([(name, t)])
             self.line("return at")
+        if t.kind == "union" and name in heads:
+            self.line()
+            self.line(f"/// The arms of {name} that contain no other one, apart: a level of nesting then needs less of the stack.")
+            with self.block(f"private static func {camel(name)}WithoutNesting(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int"):
+                self.line("var at = start")
+                nested = recursive_arms(name)
+                self.union(t, name, [arm for arm in t.arms if arm not in nested])
+                self.line("return at")
 
     def check_function(self, name: str) -> None:
         self.line(f"/// {name}: {fixed_size(Type('ref', name=name))} bytes")

@@ -429,6 +429,36 @@ extension XDRSkip {
         var at = start
         try b.require(at, 4, "SCVal")
         switch b.int32(at) {
+        case 16:
+            try b.require(at, 8, "SCVal.vec")
+            at &+= 4
+            if try b.flag(at, "SCVal.vec") {
+                at &+= 4
+                at = try scVec(b, at, depth)
+            } else {
+                at &+= 4
+            }
+        case 17:
+            try b.require(at, 8, "SCVal.map")
+            at &+= 4
+            if try b.flag(at, "SCVal.map") {
+                at &+= 4
+                at = try scMap(b, at, depth)
+            } else {
+                at &+= 4
+            }
+        case 19:
+            at &+= 4
+            at = try scContractInstance(b, at, depth)
+        default: return try scValWithoutNesting(b, at)
+        }
+        return at
+    }
+
+    /// The arms of SCVal that contain no other one, apart: a level of nesting then needs less of the stack.
+    private static func scValWithoutNesting(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+        var at = start
+        switch b.int32(at) {
         case 0:
             try b.require(at, 8, "SCVal.b")
             try b.checkBool(at &+ 4, "SCVal.b")
@@ -481,30 +511,9 @@ extension XDRSkip {
             try b.require(at, 8, "SCVal.sym")
             at &+= 4
             at = try b.skipBytes(at, max: 32, "SCVal.sym")
-        case 16:
-            try b.require(at, 8, "SCVal.vec")
-            at &+= 4
-            if try b.flag(at, "SCVal.vec") {
-                at &+= 4
-                at = try scVec(b, at, depth)
-            } else {
-                at &+= 4
-            }
-        case 17:
-            try b.require(at, 8, "SCVal.map")
-            at &+= 4
-            if try b.flag(at, "SCVal.map") {
-                at &+= 4
-                at = try scMap(b, at, depth)
-            } else {
-                at &+= 4
-            }
         case 18:
             at &+= 4
             at = try scAddress(b, at)
-        case 19:
-            at &+= 4
-            at = try scContractInstance(b, at, depth)
         case 20:
             at &+= 4
         case 21:

@@ -15,9 +15,10 @@ struct ContractEventReader {
         try XDRSkip.checkExtensionPoint(b, start)
         let hasContractID = try b.flag(start &+ 4, "ContractEvent.contractID")
         let contractID = start &+ 8
+        // The id, if any, and type, body version and number of topics.
+        try b.require(contractID, hasContractID ? 44 : 12, "ContractEvent.contractID")
         var at = hasContractID ? contractID &+ 32 : contractID
 
-        try b.require(at, 12, "ContractEvent.type")
         guard let type = ContractEventType(rawValue: b.int32(at)) else { throw .badEnumValue(b.int32(at), at, "ContractEvent.type") }
         try b.checkDiscriminant(at &+ 4, 0, "ContractEvent.body.v")
         let topicCount = try b.count(at &+ 8, elementSize: 4, "ContractEvent.body.v0.topics")

@@ -9,7 +9,7 @@ public enum LedgerReader {
     /// - Throws: `XDRError` if the bytes are not a ledger that far.
     public static func readHeader(_ xdr: RawSpan) throws(XDRError) -> LedgerHeader {
         try xdr.withUnsafeBytes { (bytes) throws(XDRError) -> LedgerHeader in
-            try beginning(XDRBytes(bytes, "LedgerCloseMeta")).header
+            try beginning(XDRBytes(bytes, "LedgerCloseMeta.v")).header
         }
     }
 
@@ -25,7 +25,7 @@ public enum LedgerReader {
     /// - Throws: `XDRError` if the bytes are not a ledger, or if a version is not known. Events before the error have been given by then.
     public static func read(_ xdr: RawSpan, onEvent: (ContractEvent) -> Void) throws(XDRError) -> LedgerWalk {
         try xdr.withUnsafeBytes { (bytes) throws(XDRError) -> LedgerWalk in
-            let b = try XDRBytes(bytes, "LedgerCloseMeta")
+            let b = try XDRBytes(bytes, "LedgerCloseMeta.v")
             let (version, header, start) = try beginning(b)
             do throws(XDRError) {
                 return try rest(b, start, version, header, onEvent)

@@ -389,8 +389,6 @@ extension XDRSkip {
         var at = start
         try b.require(at, 4, "ClaimPredicate")
         switch b.int32(at) {
-        case 0:
-            at &+= 4
         case 1:
             try b.require(at, 8, "ClaimPredicate.andPredicates")
             at &+= 4
@@ -416,6 +414,17 @@ extension XDRSkip {
             } else {
                 at &+= 4
             }
+        default: return try claimPredicateWithoutNesting(b, at)
+        }
+        return at
+    }
+
+    /// The arms of ClaimPredicate that contain no other one, apart: a level of nesting then needs less of the stack.
+    private static func claimPredicateWithoutNesting(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+        var at = start
+        switch b.int32(at) {
+        case 0:
+            at &+= 4
         case 4:
             try b.require(at, 12, "ClaimPredicate.absBefore")
             at &+= 12
@@ -443,15 +452,5 @@ extension XDRSkip {
             break
         default: throw .badDiscriminant(b.int32(at), at, "ClawbackClaimableBalanceResult.code")
         }
-    }
-
-    /// ClawbackOp
-    static func clawbackOp(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
-        var at = start
-        at = try asset(b, at)
-        at = try muxedAccount(b, at)
-        try b.require(at, 8, "ClawbackOp.amount")
-        at &+= 8
-        return at
     }
 }
