@@ -84,7 +84,7 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["PostgreSQL", subprocess], path: "Tests/TestSupport", swiftSettings: strict),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .tests("StellarXDRTests", ["StellarXDR", "CAllocationCounter"], resources: [.copy("Fixtures")]),
-        .tests("ProtocolsTests", ["Protocols", "StellarXDR"], resources: [.copy("Fixtures")]),
+        .tests("ProtocolsTests", ["Protocols", "StellarXDR"]),
         .tests("LedgerSourcesTests", ["LedgerSources", "StellarXDR", hummingbird, nioCore, nioPosix, nioHTTP1, logging]),
         .tests("PostgreSQLTests", ["PostgreSQL", "TestSupport"]),
         .tests("StoreTests", ["Store", "PostgreSQL", "Protocols", "StellarXDR", "TestSupport"]),

@@ -1,0 +1,123 @@
+import StellarXDR
+
+/// Non-fungible tokens (SEP-50): transfer, mint, burn, consecutive_mint, approve, approve_for_all.
+public struct SEP50: ProtocolProcessor {
+    /// `SEP50`.
+    public let id: ProtocolID = "SEP50"
+    /// 3 << 40.
+    public let stateChangeIDBase: Int64 = 3 << 40
+
+    private let one = DecimalText(1 as UInt64)
+
+    /// There is nothing to set.
+    public init() {}
+
+    /// Emits the balance and allowance changes of one event.
+    public func process(_ event: TrackedEvent, into changes: inout StateChangeEmitter) throws(IgnoredReason) {
+        switch event.name {
+        case "transfer": try transfer(event, &changes)
+        case "mint": try single(event, .mint, &changes)
+        case "burn": try single(event, .burn, &changes)
+        case "consecutive_mint": try consecutiveMint(event, &changes)
+        case "approve": try approve(event, &changes)
+        case "approve_for_all": try approveForAll(event, &changes)
+        default: throw .unknownName
+        }
+    }
+
+    /// Topics from, to; data: token_id.
+    private func transfer(_ event: TrackedEvent, _ changes: inout StateChangeEmitter) throws(IgnoredReason) {
+        var arguments = try event.arguments(2)
+        let from = try arguments.address()
+        let to = try arguments.address()
+        let tokenID = try onlyTokenID(event.data)
+        changes.setKeyValue { $0.add("token_id", text: tokenID) }
+        changes.emit(.balance, .debit, account: from, token: event.contract, amount: one)
+        changes.emit(.balance, .credit, account: to, token: event.contract, amount: one)
+    }
+
+    /// A mint or a burn. Topics: whose token it is; data: token_id.
+    private func single(
+        _ event: TrackedEvent, _ reason: StateChangeReason, _ changes: inout StateChangeEmitter
+    ) throws(IgnoredReason) {
+        var arguments = try event.arguments(1)
+        let account = try arguments.address()
+        let tokenID = try onlyTokenID(event.data)
+        changes.setKeyValue { $0.add("token_id", text: tokenID) }
+        changes.emit(.balance, reason, account: account, token: event.contract, amount: one)
+    }
+
+    /// Topics to; data: from_token_id, to_token_id.
+    private func consecutiveMint(_ event: TrackedEvent, _ changes: inout StateChangeEmitter) throws(IgnoredReason) {
+        var arguments = try event.arguments(1)
+        let to = try arguments.address()
+        let fields = try twoFields(event.data, "from_token_id", "to_token_id")
+        guard let first = tokenID(fields.0), let last = tokenID(fields.1) else { throw .dataShape }
+        guard let count = DecimalText(countFrom: first, through: last) else { throw .reversedRange }
+        changes.setKeyValue {
+            $0.add("from_token_id", text: DecimalText(first))
+            $0.add("to_token_id", text: DecimalText(last))
+        }
+        changes.emit(.balance, .mint, account: to, token: event.contract, amount: count)
+    }
+
+    /// Topics approver, token_id; data: approved, live_until_ledger.
+    private func approve(_ event: TrackedEvent, _ changes: inout StateChangeEmitter) throws(IgnoredReason) {
+        var arguments = try event.arguments(2)
+        let approver = try arguments.address()
+        guard let tokenID = tokenID(try arguments.value()) else { throw .topicType }
+        let fields = try twoFields(event.data, "approved", "live_until_ledger")
+        guard let approved = fields.0.address, let until = fields.1.u32 else { throw .dataShape }
+        changes.setKeyValue {
+            $0.add("token_id", text: DecimalText(tokenID))
+            $0.add("live_until_ledger", number: until)
+        }
+        changes.emit(.allowance, .update, account: approver, token: event.contract, amount: one, spender: approved)
+    }
+
+    /// Topics owner; data: operator, live_until_ledger.
+    private func approveForAll(_ event: TrackedEvent, _ changes: inout StateChangeEmitter) throws(IgnoredReason) {
+        var arguments = try event.arguments(1)
+        let owner = try arguments.address()
+        let fields = try twoFields(event.data, "operator", "live_until_ledger")
+        guard let approved = fields.0.address, let until = fields.1.u32 else { throw .dataShape }
+        changes.setKeyValue { $0.add("live_until_ledger", number: until) }
+        changes.emit(.allowance, .update, account: owner, token: event.contract, amount: nil, spender: approved)
+    }
+
+    /// Data that is one token id: the bare value, a vec of it, or a map.
+    private func onlyTokenID(_ data: SCValueView) throws(IgnoredReason) -> DecimalText {
+        var value: SCValueView? = data
+        if let vector = data.vector {
+            value = vector.count == 1 ? vector.first : nil
+        } else if let map = data.map {
+            value = map["token_id"]
+        }
+        guard let value, let tokenID = tokenID(value) else { throw .dataShape }
+        return DecimalText(tokenID)
+    }
+
+    /// Data of two fields: a vec of exactly these, or a map.
+    private func twoFields(
+        _ data: SCValueView, _ first: StaticString, _ second: StaticString
+    ) throws(IgnoredReason) -> (SCValueView, SCValueView) {
+        if let vector = data.vector {
+            guard vector.count == 2, let one = vector[0], let two = vector[1] else { throw .dataShape }
+            return (one, two)
+        }
+        guard let map = data.map, let one = map[first], let two = map[second] else { throw .dataShape }
+        return (one, two)
+    }
+
+    /// A token id: an integer of any type that cannot be, or is not, negative. Which contract uses which is up to it.
+    private func tokenID(_ value: SCValueView) -> UInt256? {
+        switch value.type {
+        case .u32: value.u32.map { UInt256(UInt128($0)) }
+        case .u64: value.u64.map { UInt256(UInt128($0)) }
+        case .u128: value.u128.map { UInt256($0) }
+        case .i128: value.i128.flatMap { UInt128(exactly: $0) }.map { UInt256($0) }
+        case .u256: value.u256
+        default: nil
+        }
+    }
+}
