@@ -48,6 +48,16 @@ public struct IgnoredEvent: Hashable, Sendable {
     public let contract: Hash32
     /// Why.
     public let reason: IgnoredReason
+
+    /// Makes an event of its parts.
+    public init(protocolID: ProtocolID, ledger: UInt32, transaction: Int, operation: Int, contract: Hash32, reason: IgnoredReason) {
+        self.protocolID = protocolID
+        self.ledger = ledger
+        self.transaction = transaction
+        self.operation = operation
+        self.contract = contract
+        self.reason = reason
+    }
 }
 
 /// How many events of one protocol's contracts were met, over the life of a ``LedgerProcessor``. Ledgers that failed count too.
