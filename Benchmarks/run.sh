@@ -27,17 +27,17 @@ ticks=$(getconf CLK_TCK)
 start_private_postgres "$work/postgres"
 "$programs/wallet-backend" migrate up --database-url "$DATABASE_URL" --log-level warning
 
-# CPU seconds of a process with all its threads, and of its ended children.
-cpu() { awk -v t="$ticks" '{ sub(/^.*\) /, ""); printf "%.3f", ($12 + $13 + $14 + $15) / t }' "/proc/$1/stat" 2>/dev/null || echo 0; }
+# CPU seconds of a process with all its threads.
+cpu() { awk -v t="$ticks" '{ sub(/^.*\) /, ""); printf "%.3f", ($12 + $13) / t }' "/proc/$1/stat" 2>/dev/null || echo 0; }
 peak() { awk '/VmHWM/ { printf "%d", $2 / 1024 }' "/proc/$1/status" 2>/dev/null || echo 0; }
 
 # watch_workers PARENT: notes CPU and peak memory of each process of the group until it ends; the last word stands.
 watch_workers() {
-    local parent=$1 pid
+    local parent=$1 pid program
     while kill -0 "$parent" 2>/dev/null; do
         for pid in "$parent" $(pgrep -P "$parent" || true); do
-            [ -r "/proc/$pid/stat" ] || continue
-            printf '%s %s %s\n' "$(basename "$(tr '\0' '\n' <"/proc/$pid/cmdline" | head -n 1)")" "$(cpu "$pid")" "$(peak "$pid")" >"$work/usage.$pid" || true
+            program=$(tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | head -n 1) || true
+            [ -z "$program" ] || printf '%s %s %s\n' "$(basename "$program")" "$(cpu "$pid")" "$(peak "$pid")" >"$work/usage.$pid"
         done
         sleep 0.2
     done
@@ -76,7 +76,7 @@ SQL
         { read -r b e; echo "$(date -d "${e#ts=}" +%s.%N) $(date -d "${b#ts=}" +%s.%N)" | awk '{ printf "%.2f", $1 - $2 }'; })
     rows=$(sql --command 'select count(*) from state_changes')
     once=$(curl -fsS "$rpc/stats" | tr -d ' \n' | sed -E 's/.*"served":([0-9]+).*/\1/')
-    cat "$work"/usage.* "$work/none" 2>/dev/null | awk -v name="$name" -v n="$ledgers" -v s="$seconds" -v rows="$rows" -v served="$once" \
+    cat "$work"/usage.* | awk -v name="$name" -v n="$ledgers" -v s="$seconds" -v rows="$rows" -v served="$once" \
         -v sim="$(cpu $simulator)" -v simpeak="$(peak $simulator)" '
         { sub(/^wallet-backend-?/, "", $1); if ($1 == "") $1 = "coordinator"; ms[$1] += $2 * 1000 / n; if ($3 > mb[$1]) mb[$1] = $3 }
         END {

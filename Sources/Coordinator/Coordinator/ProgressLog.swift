@@ -9,8 +9,8 @@ struct ProgressLog: Sendable {
     private var meter = ProgressMeter()
     private var ticks = 0
     private var roundLedgers = 0
-    /// Heartbeat ticks, a second each, between two lines.
-    private static let interval = 5
+    /// Heartbeat ticks, a second each, between two lines: at the beginning an operator watches.
+    private var interval: Int { ticks < 10 ? 2 : 5 }
 
     init(logger: Logger) {
         self.logger = logger
@@ -25,7 +25,7 @@ struct ProgressLog: Sendable {
     mutating func tick(_ state: RunState) {
         meter.note(seconds: seconds(since: began), ledgers: state.ledgersCommitted)
         ticks += 1
-        guard ticks % Self.interval == 0 else { return }
+        guard ticks % interval == 0 else { return }
         guard let round = state.round else {
             if !state.writerReady { logger.info("waiting for a writer that is connected to the database") }
             return

@@ -20,9 +20,12 @@ struct SimulatorServer: Sendable {
     /// Serves until the task is cancelled.
     /// - Throws: `SimulatorError.bind`.
     func run(onListening: @escaping @Sendable (Int) -> Void) async throws {
+        // It takes every cut connection for an error, and cutting some is what this server is for.
+        var quiet = logger
+        quiet.logLevel = .critical
         let application = Application(
             router: router(), configuration: ApplicationConfiguration(address: .hostname(host, port: port)),
-            onServerRunning: { channel in onListening(channel.localAddress?.port ?? port) }, logger: logger)
+            onServerRunning: { channel in onListening(channel.localAddress?.port ?? port) }, logger: quiet)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 do {
