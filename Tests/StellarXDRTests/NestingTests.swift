@@ -1,3 +1,4 @@
+import CAllocationCounter
 import Foundation
 import StellarXDR
 import Testing
@@ -6,7 +7,10 @@ import Testing
 struct NestingTests {
     private static let limit = 500
 
-    /// Reads a ledger on a thread with 512 KiB of stack.
+    /// Bytes of stack. Sanitizers, under which allocations cannot be counted, need several times as much.
+    private static let stackSize = allocation_counting_works() == 1 ? 512 * 1024 : 8 << 20
+
+    /// Reads a ledger on a thread with a small stack.
     private func outcome(_ ledger: [UInt8]) async -> XDRError? {
         await withCheckedContinuation { continuation in
             let thread = Thread {
@@ -17,7 +21,7 @@ struct NestingTests {
                     continuation.resume(returning: error)
                 }
             }
-            thread.stackSize = 512 * 1024
+            thread.stackSize = Self.stackSize
             thread.start()
         }
     }
