@@ -5,9 +5,9 @@ import StellarXDR
 /// Asset contracts have one topic more in most of their events; these are not SEP-41's and give no rows.
 public struct SEP41: ProtocolProcessor {
     /// `SEP41`.
-    public let id: ProtocolID = "SEP41"
+    public var id: ProtocolID { "SEP41" }
     /// 1 << 40.
-    public let stateChangeIDBase: Int64 = 1 << 40
+    public var stateChangeIDBase: Int64 { 1 << 40 }
 
     /// There is nothing to set.
     public init() {}

@@ -3,11 +3,11 @@ import StellarXDR
 /// Non-fungible tokens (SEP-50): transfer, mint, burn, consecutive_mint, approve, approve_for_all.
 public struct SEP50: ProtocolProcessor {
     /// `SEP50`.
-    public let id: ProtocolID = "SEP50"
+    public var id: ProtocolID { "SEP50" }
     /// 3 << 40.
-    public let stateChangeIDBase: Int64 = 3 << 40
+    public var stateChangeIDBase: Int64 { 3 << 40 }
 
-    private let one = DecimalText(1 as UInt64)
+    private static let one = DecimalText(1 as UInt64)
 
     /// There is nothing to set.
     public init() {}
@@ -32,8 +32,8 @@ public struct SEP50: ProtocolProcessor {
         let to = try arguments.address()
         let tokenID = try onlyTokenID(event.data)
         changes.setKeyValue { $0.add("token_id", text: tokenID) }
-        changes.emit(.balance, .debit, account: from, token: event.contract, amount: one)
-        changes.emit(.balance, .credit, account: to, token: event.contract, amount: one)
+        changes.emit(.balance, .debit, account: from, token: event.contract, amount: Self.one)
+        changes.emit(.balance, .credit, account: to, token: event.contract, amount: Self.one)
     }
 
     /// A mint or a burn. Topics: whose token it is; data: token_id.
@@ -44,7 +44,7 @@ public struct SEP50: ProtocolProcessor {
         let account = try arguments.address()
         let tokenID = try onlyTokenID(event.data)
         changes.setKeyValue { $0.add("token_id", text: tokenID) }
-        changes.emit(.balance, reason, account: account, token: event.contract, amount: one)
+        changes.emit(.balance, reason, account: account, token: event.contract, amount: Self.one)
     }
 
     /// Topics to; data: from_token_id, to_token_id.
@@ -72,7 +72,7 @@ public struct SEP50: ProtocolProcessor {
             $0.add("token_id", text: DecimalText(tokenID))
             $0.add("live_until_ledger", number: until)
         }
-        changes.emit(.allowance, .update, account: approver, token: event.contract, amount: one, spender: approved)
+        changes.emit(.allowance, .update, account: approver, token: event.contract, amount: Self.one, spender: approved)
     }
 
     /// Topics owner; data: operator, live_until_ledger.

@@ -7,6 +7,8 @@ public struct StateChangeEmitter: Sendable {
     /// The rows.
     public private(set) var tuples: [UInt8] = []
 
+    /// How many bytes were taken last: the next will be about as many.
+    private var expectedByteCount = 0
     private let stateChangeIDBase: Int64
     private var position = Position()
     private var ordinal: Int64 = 0
@@ -57,6 +59,8 @@ public struct StateChangeEmitter: Sendable {
         let length =
             StateChangeTuple.fixedLength + template.count + (amount?.utf8Count ?? 0) + (spender == nil ? 0 : 33)
             + (hasKeyValue ? keyValue.bytes.count : 0) + (muxedID?.utf8Count ?? 0)
+        // Growing step by step would copy every row; what is reserved but never written to takes no memory.
+        if tuples.isEmpty { tuples.reserveCapacity(expectedByteCount) }
         tuples.append(addingCapacity: length) { (output: inout OutputSpan<UInt8>) in
             output.append(repeating: 0, count: length)
             var elements = output.mutableSpan
@@ -135,6 +139,7 @@ public struct StateChangeEmitter: Sendable {
     /// Hands the rows out and begins anew.
     mutating func takeTuples() -> [UInt8] {
         let taken = tuples
+        expectedByteCount = taken.count
         tuples = []
         rowCount = 0
         return taken

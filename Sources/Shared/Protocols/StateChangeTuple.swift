@@ -27,11 +27,11 @@ public enum StateChangeTuple {
     /// - Throws: ``TupleError`` for the first thing that is wrong.
     public static func check(_ bytes: RawSpan, expectedRows: Int, ledgers: ClosedRange<UInt32>) throws(TupleError) {
         var checker = TupleChecker(ledgers: ledgers)
-        while checker.at < bytes.byteCount {
+        while checker.start < bytes.byteCount {
             // Not counted beyond what is expected: too many rows are found out at the first of them.
-            guard checker.row < expectedRows else { throw checker.error(.rowCount(expected: expectedRows)) }
+            guard checker.row < expectedRows else { throw checker.error(.rowCount(expected: expectedRows), checker.start) }
             try checker.checkRow(bytes)
         }
-        guard checker.row == expectedRows else { throw checker.error(.rowCount(expected: expectedRows)) }
+        guard checker.row == expectedRows else { throw checker.error(.rowCount(expected: expectedRows), checker.start) }
     }
 }

@@ -1,80 +1,99 @@
-/// Steps through tuples, row by row. Every load lies inside bytes that were asked for before.
+/// Checks tuples row by row.
+///
+/// The lengths of fields come from outside. After each that may differ it is asked whether the field and all that follows it up to the next
+/// such length are there; the loads themselves are checked against the bounds once more.
 struct TupleChecker {
     let ledgers: ClosedRange<UInt32>
     /// Rows checked so far.
-    private(set) var row = 0
-    /// Where the next field begins.
-    private(set) var at = 0
+    var row = 0
+    /// Where the row at hand begins.
+    var start = 0
 
-    init(ledgers: ClosedRange<UInt32>) {
-        self.ledgers = ledgers
-    }
-
+    /// Checks the row at ``start`` and steps over it.
     mutating func checkRow(_ bytes: RawSpan) throws(TupleError) {
-        // The number of fields and three bigint: all of one size.
-        try require(2 + 3 * 12, bytes)
-        guard bytes.number16(at: at) == StateChangeTuple.columnCount else { throw error(.fieldCount(Int(bytes.number16(at: at)))) }
-        at += 2
-        let toID = bytes.number64(at: at + 4)
-        let operationID = bytes.number64(at: at + 16)
-        try step(bytes, .exactly(8), column: 0)
-        try step(bytes, .exactly(8), column: 1)
-        try step(bytes, .exactly(8), column: 2)
-        try step(bytes, .text, column: 3)
-        try step(bytes, .text, column: 4)
-        try require(8, bytes)
+        var at = start
+        // The number of fields, three bigint, the length of the category.
+        try require(2 + 3 * 12 + 4, at, bytes)
+        let fields = bytes.number16(at: at)
+        guard fields == StateChangeTuple.columnCount else { throw error(.fieldCount(Int(fields)), at) }
+        let toID = bytes.number64(at: at + 6)
+        let operationID = bytes.number64(at: at + 18)
+        try exactly(8, at + 2, bytes, column: 0)
+        try exactly(8, at + 14, bytes, column: 1)
+        try exactly(8, at + 26, bytes, column: 2)
+        at += 38
+        at = try text(at, bytes, column: 3, then: 4)
+        // The reason, then ledger_number, account_id and the length of token_id.
+        at = try text(at, bytes, column: 4, then: 8 + 37 + 4)
+        try exactly(4, at, bytes, column: 5)
         let ledger = bytes.number32(at: at + 4)
-        try step(bytes, .exactly(4), column: 5)
         guard ledgers.contains(ledger), toID >> 32 == UInt64(ledger), operationID >> 32 == UInt64(ledger) else {
-            throw error(.ledger(ledger, allowed: ledgers))
+            throw error(.ledger(ledger, allowed: ledgers), at)
         }
-        try step(bytes, .exactly(33), column: 6)
-        try step(bytes, .exactlyOrNull(33), column: 7)
-        try step(bytes, .textOrNull, column: 8)
-        try step(bytes, .exactlyOrNull(33), column: 9)
+        try exactly(33, at + 8, bytes, column: 6)
+        at += 45
+        at = try addressOrNull(at, bytes, column: 7)
+        at = try textOrNull(at, bytes, column: 8, then: 4)
+        at = try addressOrNull(at, bytes, column: 9)
         let keyValue = at
-        try step(bytes, .textOrNull, column: 10)
+        at = try textOrNull(at, bytes, column: 10, then: 4)
         // jsonb: PostgreSQL knows version 1 only.
-        if at > keyValue + 4, bytes.number8(at: keyValue + 4) != 1 { throw error(.jsonVersion) }
-        try step(bytes, .textOrNull, column: 11)
-        try step(bytes, .exactly(8), column: 12)
+        if at > keyValue + 4, bytes.number8(at: keyValue + 4) != 1 { throw error(.jsonVersion, keyValue) }
+        at = try textOrNull(at, bytes, column: 11, then: 12)
+        try exactly(8, at, bytes, column: 12)
+        start = at + 12
         row += 1
     }
 
-    func error(_ reason: TupleError.Reason) -> TupleError {
+    func error(_ reason: TupleError.Reason, _ at: Int) -> TupleError {
         TupleError(row: row, offset: at, reason: reason)
     }
 
-    private enum Shape {
-        case exactly(Int32), exactlyOrNull(Int32), text, textOrNull
+    /// Throws unless so many bytes are left.
+    @inline(__always)
+    private func require(_ count: Int, _ at: Int, _ bytes: RawSpan) throws(TupleError) {
+        guard bytes.byteCount - at >= count else { throw error(.cutOff, at) }
     }
 
-    /// Steps over a field of a shape that the column has.
+    /// A field that has one length only.
     @inline(__always)
-    private mutating func step(_ bytes: RawSpan, _ shape: Shape, column: Int) throws(TupleError) {
-        try require(4, bytes)
+    private func exactly(_ expected: UInt32, _ at: Int, _ bytes: RawSpan, column: Int) throws(TupleError) {
+        let length = bytes.number32(at: at)
+        guard length == expected else { throw error(.length(Int32(bitPattern: length), column: column), at) }
+    }
+
+    /// Steps over a field that is not empty and not null; `then` bytes must follow it.
+    @inline(__always)
+    private func text(_ at: Int, _ bytes: RawSpan, column: Int, then: Int) throws(TupleError) -> Int {
         let length = Int32(bitPattern: bytes.number32(at: at))
-        let fits =
-            switch shape {
-            case .exactly(let expected): length == expected
-            case .exactlyOrNull(let expected): length == expected || length == -1
-            case .text: length > 0
-            case .textOrNull: length > 0 || length == -1
-            }
-        guard fits else { throw error(.length(length, column: column)) }
-        let size = length < 0 ? 0 : Int(length)
-        try require(4 + size, bytes)
-        at += 4 + size
+        guard length > 0 else { throw error(.length(length, column: column), at) }
+        try require(4 + Int(length) + then, at, bytes)
+        return at + 4 + Int(length)
     }
 
+    /// Steps over a field that is not empty but may be null; `then` bytes must follow it.
     @inline(__always)
-    private func require(_ count: Int, _ bytes: RawSpan) throws(TupleError) {
-        guard bytes.byteCount - at >= count else { throw error(.cutOff) }
+    private func textOrNull(_ at: Int, _ bytes: RawSpan, column: Int, then: Int) throws(TupleError) -> Int {
+        let length = Int32(bitPattern: bytes.number32(at: at))
+        guard length > 0 || length == -1 else { throw error(.length(length, column: column), at) }
+        let end = at + 4 + max(0, Int(length))
+        try require(then, end, bytes)
+        return end
+    }
+
+    /// Steps over an address or null; another length must follow it.
+    @inline(__always)
+    private func addressOrNull(_ at: Int, _ bytes: RawSpan, column: Int) throws(TupleError) -> Int {
+        let length = Int32(bitPattern: bytes.number32(at: at))
+        guard length == 33 || length == -1 else { throw error(.length(length, column: column), at) }
+        let end = at + 4 + max(0, Int(length))
+        try require(4, end, bytes)
+        return end
     }
 }
 
-// Numbers at an offset that lies inside: the loads are checked against the bounds, and of integers every bit pattern is a value, so that "unsafe"
-// in the name of the function has no say here.
+// Numbers at an offset that lies inside: the loads are checked against the bounds, and of integers every bit pattern is a value, so that
+// "unsafe" in the name of the function has no say here.
 extension RawSpan {
     @inline(__always)
     fileprivate func number8(at offset: Int) -> UInt8 {

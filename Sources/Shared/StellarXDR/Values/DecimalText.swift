@@ -12,7 +12,7 @@ public struct DecimalText: Sendable, CustomStringConvertible {
 
     /// The text of an unsigned 64-bit number.
     public init(_ value: UInt64) {
-        self.init(limbs: [value, 0, 0, 0, 0], limbCount: 1, isNegative: false)
+        self.init(UInt128(value), isNegative: false)
     }
 
     /// The text of an unsigned 128-bit number.
@@ -60,7 +60,30 @@ public struct DecimalText: Sendable, CustomStringConvertible {
     private init(_ magnitude: UInt128, isNegative: Bool) {
         let low = UInt64(truncatingIfNeeded: magnitude)
         let high = UInt64(truncatingIfNeeded: magnitude >> 64)
-        self.init(limbs: [low, high, 0, 0, 0], limbCount: 2, isNegative: isNegative)
+        guard high == 0, low < Self.chunk else {
+            self.init(limbs: [low, high, 0, 0, 0], limbCount: 2, isNegative: isNegative)
+            return
+        }
+        // Nearly all amounts: no division by 10^16.
+        self.init(first: Self.eightDigits(low / 100_000_000), second: Self.eightDigits(low % 100_000_000), isNegative: isNegative)
+    }
+
+    /// Sixteen digits, not ASCII yet, some of which may be leading zeros.
+    private init(first: UInt64, second: UInt64, isNegative: Bool) {
+        self.isNegative = isNegative
+        words = InlineArray(repeating: 0)
+        guard first != 0 else {
+            let leadingZeros = min(second.trailingZeroBitCount / 8, 7)
+            words[0] = second >> UInt64(leadingZeros * 8) | Self.ascii
+            digitCount = 8 - leadingZeros
+            return
+        }
+        let leadingZeros = first.trailingZeroBitCount / 8
+        let shift = UInt64(leadingZeros * 8)
+        // A shift by 64, where there are no leading zeros, gives 0.
+        words[0] = first >> shift | second << (64 - shift) | Self.ascii
+        words[1] = second >> shift | Self.ascii
+        digitCount = 16 - leadingZeros
     }
 
     /// Divides by 10^16 until nothing is left, least significant limb first, and writes each remainder as two words from the back.
@@ -98,18 +121,20 @@ public struct DecimalText: Sendable, CustomStringConvertible {
         // The most significant digit is in the lowest byte: leading zeros are trailing zero bytes. A zero keeps one digit.
         let leadingZeros = min(words[begin].trailingZeroBitCount / 8, 7)
         let shift = UInt64(leadingZeros * 8)
-        let ascii: UInt64 = 0x3030_3030_3030_3030
         digitCount = (10 - begin) * 8 - leadingZeros
         for target in 0..<10 - begin {
             let source = begin + target
             var word = words[source] >> shift
             if shift > 0, source < 9 { word |= words[source + 1] << (64 - shift) }
-            words[target] = word | ascii
+            words[target] = word | Self.ascii
         }
     }
 
     /// Two words of eight digits: what is cut off at a time.
     private static let chunk: UInt64 = 10_000_000_000_000_000
+
+    /// What makes eight digits ASCII.
+    private static let ascii: UInt64 = 0x3030_3030_3030_3030
 
     /// Eight decimal digits (0...9, not ASCII) of a number below 10^8, one a byte, the most significant in the lowest byte: first split into two
     /// numbers of four digits, then four of two, then eight of one, each step on all parts at once. 10486 / 2^20 and 103 / 2^10 stand for

@@ -46,6 +46,7 @@ public struct Hash32: Hashable, Comparable, Sendable, CustomStringConvertible {
     }
 
     /// Reads 32 bytes; nil if they are not all inside the buffer.
+    @inline(__always)
     init?(loading bytes: UnsafeRawBufferPointer, at offset: Int) {
         guard offset >= 0, offset <= bytes.count - 32 else { return nil }
         self.init(

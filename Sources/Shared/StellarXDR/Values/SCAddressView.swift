@@ -17,6 +17,7 @@ public struct SCAddressView: Hashable, Sendable {
     }
 
     /// Reads an `SCAddress`; nil for bytes that no reader accepted.
+    @inline(__always)
     init?(loading bytes: UnsafeRawBufferPointer, at offset: Int) {
         guard let discriminant = bytes.number32(at: offset) else { return nil }
         let found: (StrkeyKind, Hash32?)
