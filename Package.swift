@@ -85,7 +85,7 @@ let package = Package(
             ["Operations", crypto, hummingbird, httpTypes, nioCore, argumentParser, logging, subprocess]),
         .program("ledger-simulator", path: "Simulator/ledger-simulator", ["LedgerSimulator", argumentParser]),
 
-        .target(name: "TestSupport", dependencies: ["PostgreSQL", subprocess], path: "Tests/TestSupport", swiftSettings: strict),
+        .target(name: "TestSupport", dependencies: ["PostgreSQL"], path: "Tests/TestSupport", swiftSettings: strict),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .tests("StellarXDRTests", ["StellarXDR", "CAllocationCounter"], resources: [.copy("Fixtures")]),
         .tests("ProtocolsTests", ["Protocols", "StellarXDR"]),
@@ -95,7 +95,7 @@ let package = Package(
         .tests("ZeroMQTests", ["ZeroMQ"]),
         .tests("PipelineTests", ["Pipeline", "Protocols"]),
         .tests("OperationsTests", ["Operations", argumentParser, logging, httpClient, nioCore, nioHTTP1]),
-        .tests("LedgerSimulatorTests", ["LedgerSimulator", "StellarXDR", "TestSupport", httpClient, nioCore, crypto, subprocess]),
+        .tests("LedgerSimulatorTests", ["StellarXDR", "TestSupport", httpClient, nioCore, nioHTTP1, crypto, "ledger-simulator"]),
         .tests("CoordinatorTests", ["Coordinator", "Store"]),
         .tests(
             "EndToEndTests",

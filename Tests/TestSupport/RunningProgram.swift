@@ -17,17 +17,20 @@ public final class RunningProgram: Sendable {
 
     private let process: Process
     private let state = Mutex(State())
-    /// Holds the write end of a program's standard input, where one is wanted.
-    private let input: Pipe?
 
     /// The process id.
     public var pid: Int32 { process.processIdentifier }
 
     /// Starts a program that lies beside the test bundle.
     /// - Parameter environment: on top of this process's, less the variables that programs read settings from.
-    public init(_ program: String, _ arguments: [String], environment: [String: String] = [:], heldInput: Bool = false) throws {
+    public convenience init(_ program: String, _ arguments: [String], environment: [String: String] = [:]) throws {
+        try self.init(executable: Self.folder.appendingPathComponent(program), arguments, environment: environment)
+    }
+
+    /// Starts any program.
+    public init(executable: URL, _ arguments: [String], environment: [String: String] = [:]) throws {
         process = Process()
-        process.executableURL = Self.folder.appendingPathComponent(program)
+        process.executableURL = executable
         process.arguments = arguments
         var variables = ProcessInfo.processInfo.environment.filter { !Self.settings.contains($0.key) }
         variables["SWIFT_BACKTRACE"] = "enable=no"
@@ -35,8 +38,7 @@ public final class RunningProgram: Sendable {
         let output = Pipe()
         process.standardOutput = output
         process.standardError = output
-        input = heldInput ? Pipe() : nil
-        process.standardInput = input ?? FileHandle.nullDevice
+        process.standardInput = FileHandle.nullDevice
         process.terminationHandler = { [weak self] process in
             self?.ended(process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus)
         }
