@@ -70,7 +70,10 @@ let package = Package(
 
         .library(
             "Coordinator", path: "Coordinator/Coordinator",
-            ["StellarXDR", "Protocols", "LedgerSources", "PostgreSQL", "Store", "ZeroMQ", "Pipeline", "Membership", "Operations", argumentParser, logging, subprocess]),
+            [
+                "StellarXDR", "Protocols", "LedgerSources", "PostgreSQL", "Store", "ZeroMQ", "Pipeline", "Membership", "Operations",
+                argumentParser, logging, subprocess,
+            ]),
         .program("wallet-backend", path: "Coordinator/wallet-backend", ["Coordinator", argumentParser]),
         .library(
             "Fetcher", path: "Fetcher/Fetcher",

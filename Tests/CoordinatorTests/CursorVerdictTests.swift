@@ -3,7 +3,9 @@ import Store
 import Testing
 
 @Suite struct CursorVerdictTests {
-    private func judge(_ cursor: CursorReading, floor: UInt32 = 100, committed: UInt32 = 100, attempted: UInt32 = 100, latest: UInt32 = 150) -> CursorVerdict {
+    private func judge(_ cursor: CursorReading, floor: UInt32 = 100, committed: UInt32 = 100, attempted: UInt32 = 100, latest: UInt32 = 150)
+        -> CursorVerdict
+    {
         CursorVerdict.judge(cursor: cursor, floor: floor, committed: committed, attempted: attempted, latest: latest)
     }
 

@@ -62,7 +62,8 @@ import Testing
             let endpoint = transport == "ipc" ? "ipc://\(folder.path)/c" : "tcp://127.0.0.1:\(try freePort())"
             // Workers may come first: they wait for the coordinator.
             let fetcher = try RunningProgram("wallet-backend-fetcher", ["--endpoint", endpoint, "--rpc-url", stage.rpcURL])
-            let writer = try RunningProgram("wallet-backend-writer", ["--endpoint", endpoint], environment: ["DATABASE_URL": stage.databaseText])
+            let writer = try RunningProgram(
+                "wallet-backend-writer", ["--endpoint", endpoint], environment: ["DATABASE_URL": stage.databaseText])
             try await stage.migrate(["--fetchers", "0", "--endpoint", endpoint])
             try await stage.expectComplete()
             #expect(await fetcher.exit() == 0, "\(fetcher.log)")
@@ -75,7 +76,8 @@ import Testing
             let port = try freePort()
             let run = try stage.migration(["--metrics-port", "\(port)"], environment: ["NETWORK": ""])
             _ = try #require(await run.line(containing: "but live ingestion runs"), "\(run.log)")
-            let response = try await HTTPClient.shared.execute(HTTPClientRequest(url: "http://127.0.0.1:\(port)/metrics"), timeout: .seconds(30))
+            let response = try await HTTPClient.shared.execute(
+                HTTPClientRequest(url: "http://127.0.0.1:\(port)/metrics"), timeout: .seconds(30))
             let text = String(buffer: try await response.body.collect(upTo: 1 << 20))
             for line in [
                 "wallet_migration_current_ledger 1019", "wallet_migration_ledgers_total 20", "wallet_migration_target_tip 1019",
@@ -96,7 +98,9 @@ import Testing
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let bound = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0 }
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+            }
         }
         try #require(bound)
         return UInt16(bigEndian: address.sin_port)

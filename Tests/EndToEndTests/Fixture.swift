@@ -36,7 +36,8 @@ struct Fixture: Sendable, CustomStringConvertible {
     /// The small set that the project ships.
     static func synthetic() throws -> Fixture {
         try Fixture(
-            URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Fixtures/synthetic"))
+            URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent(
+                "Fixtures/synthetic"))
     }
 }
 
@@ -94,15 +95,18 @@ struct StateChangeRow: Hashable, Comparable, CustomStringConvertible {
         var columns: [String: String] = [:]
         for (name, value) in row where !["ledger_number", "to_id", "operation_id", "state_change_id"].contains(name) {
             guard let value else { continue }
-            columns[name] = name == "key_value" ? Self.canonical(try JSONDecoder().decode([String: JSONValue].self, from: Data(value.utf8))) : value
+            columns[name] =
+                name == "key_value" ? Self.canonical(try JSONDecoder().decode([String: JSONValue].self, from: Data(value.utf8))) : value
         }
         self.columns = columns
     }
 
     /// All columns of the table but `ingested_at`; those that a migration leaves NULL must come back NULL.
     static let columnNames = [
-        "to_id", "operation_id", "state_change_id", "state_change_category", "state_change_reason", "ledger_number", "account_id", "token_id",
-        "amount", "signer_account_id", "spender_account_id", "creator_account_id", "destination_account_id", "liquidity_pool_id", "signer_weight_old",
+        "to_id", "operation_id", "state_change_id", "state_change_category", "state_change_reason", "ledger_number", "account_id",
+        "token_id",
+        "amount", "signer_account_id", "spender_account_id", "creator_account_id", "destination_account_id", "liquidity_pool_id",
+        "signer_weight_old",
         "signer_weight_new", "threshold", "threshold_old", "threshold_new", "trustline_limit_old", "trustline_limit_new", "flags",
         "data_entry_name", "key_value", "to_muxed_id",
     ]
@@ -135,7 +139,11 @@ enum JSONValue: Decodable, Hashable, CustomStringConvertible {
 
     init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
-        if let number = try? container.decode(Int64.self) { self = .number(number) } else { self = .text(try container.decode(String.self)) }
+        if let number = try? container.decode(Int64.self) {
+            self = .number(number)
+        } else {
+            self = .text(try container.decode(String.self))
+        }
     }
 
     var description: String {

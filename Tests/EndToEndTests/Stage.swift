@@ -71,12 +71,16 @@ struct Stage: Sendable {
     }
 
     /// Starts a migration; flags given again here win.
-    func migration(_ arguments: [String] = [], protocols: [String] = ["SEP50", "SEP41"], environment: [String: String] = [:]) throws -> RunningProgram {
+    func migration(_ arguments: [String] = [], protocols: [String] = ["SEP50", "SEP41"], environment: [String: String] = [:]) throws
+        -> RunningProgram
+    {
         var settings = [
-            "DATABASE_URL": databaseText, "RPC_URL": rpcURL, "NETWORK_PASSPHRASE": Self.passphrase, "NETWORK": "test", "CONVERGENCE_WAIT": "0.2",
+            "DATABASE_URL": databaseText, "RPC_URL": rpcURL, "NETWORK_PASSPHRASE": Self.passphrase, "NETWORK": "test",
+            "CONVERGENCE_WAIT": "0.2",
         ]
         settings.merge(environment) { $1 }
-        return try RunningProgram("wallet-backend", ["protocol-migrate", "history", "--protocol-id"] + protocols + arguments, environment: settings)
+        return try RunningProgram(
+            "wallet-backend", ["protocol-migrate", "history", "--protocol-id"] + protocols + arguments, environment: settings)
     }
 
     /// Runs a migration to its end and expects its exit status.
@@ -106,7 +110,8 @@ struct Stage: Sendable {
         #expect(found.count == expected.count, sourceLocation: sourceLocation)
         let missing = Set(expected).subtracting(found).sorted()
         let extra = Set(found).subtracting(expected).sorted()
-        #expect(missing.isEmpty && extra.isEmpty, "missing \(missing.prefix(3)), unexpected \(extra.prefix(3))", sourceLocation: sourceLocation)
+        #expect(
+            missing.isEmpty && extra.isEmpty, "missing \(missing.prefix(3)), unexpected \(extra.prefix(3))", sourceLocation: sourceLocation)
     }
 
     /// A cursor's text; nil where its row is missing.

@@ -28,7 +28,8 @@ import Testing
     func aKilledWorkerIsReplacedAndNothingIsLost(role: String) async throws {
         try await Stage.with(simulatorArguments: Self.slowly) { stage in
             let run = try stage.migration(Self.small)
-            let started = try #require(await run.line(where: { $0.contains("worker started") && $0.contains("role=\(role)") }), "\(run.log)")
+            let started = try #require(
+                await run.line(where: { $0.contains("worker started") && $0.contains("role=\(role)") }), "\(run.log)")
             let pid = try #require(started.split(separator: " ").first { $0.hasPrefix("worker_pid=") }.flatMap { Int32($0.dropFirst(11)) })
             _ = await run.line(containing: "committed")
             kill(pid, SIGKILL)
@@ -48,7 +49,8 @@ import Testing
             try await stage.expectComplete()
             // The first run's workers hold connections and locks only as long as they live.
             try await stage.connection.waitUntil(
-                "NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'wallet-backend%')")
+                "NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'wallet-backend%')"
+            )
         }
     }
 

@@ -17,19 +17,36 @@ import Testing
     }
 
     private static let cases = [
-        Case(name: "not classified", setUp: "UPDATE protocols SET classification_status = 'in_progress' WHERE id = 'SEP41'", says: ["SEP41", "classification_status"]),
-        Case(name: "not registered", setUp: "DELETE FROM protocol_contracts; DELETE FROM protocol_wasms; DELETE FROM protocols WHERE id = 'SEP50'", says: ["SEP50", "migrate up"]),
-        Case(name: "ingestion has not started", setUp: "DELETE FROM ingest_store WHERE key = 'oldest_ingest_ledger'", says: ["ingestion has not started yet"]),
-        Case(name: "oldest is 0", setUp: "UPDATE ingest_store SET value = '0' WHERE key = 'oldest_ingest_ledger'", says: ["ingestion has not started yet"]),
-        Case(name: "oldest is no number", setUp: "UPDATE ingest_store SET value = 'x' WHERE key = 'oldest_ingest_ledger'", says: ["oldest_ingest_ledger", "x"]),
-        Case(name: "another name of oldest", arguments: ["--oldest-ledger-cursor-name", "elsewhere"], says: ["elsewhere", "ingestion has not started yet"]),
+        Case(
+            name: "not classified", setUp: "UPDATE protocols SET classification_status = 'in_progress' WHERE id = 'SEP41'",
+            says: ["SEP41", "classification_status"]),
+        Case(
+            name: "not registered",
+            setUp: "DELETE FROM protocol_contracts; DELETE FROM protocol_wasms; DELETE FROM protocols WHERE id = 'SEP50'",
+            says: ["SEP50", "migrate up"]),
+        Case(
+            name: "ingestion has not started", setUp: "DELETE FROM ingest_store WHERE key = 'oldest_ingest_ledger'",
+            says: ["ingestion has not started yet"]),
+        Case(
+            name: "oldest is 0", setUp: "UPDATE ingest_store SET value = '0' WHERE key = 'oldest_ingest_ledger'",
+            says: ["ingestion has not started yet"]),
+        Case(
+            name: "oldest is no number", setUp: "UPDATE ingest_store SET value = 'x' WHERE key = 'oldest_ingest_ledger'",
+            says: ["oldest_ingest_ledger", "x"]),
+        Case(
+            name: "another name of oldest", arguments: ["--oldest-ledger-cursor-name", "elsewhere"],
+            says: ["elsewhere", "ingestion has not started yet"]),
         Case(
             name: "a cursor that is no number", setUp: "INSERT INTO ingest_store VALUES ('protocol_SEP41_history_cursor', 'soon')",
             says: ["protocol_SEP41_history_cursor", "soon"]),
-        Case(name: "another network", environment: ["NETWORK_PASSPHRASE": "Public Global Stellar Network ; September 2015"], says: ["Public Global", "Standalone"]),
+        Case(
+            name: "another network", environment: ["NETWORK_PASSPHRASE": "Public Global Stellar Network ; September 2015"],
+            says: ["Public Global", "Standalone"]),
         Case(name: "a missing table", setUp: "DROP TABLE state_changes", says: ["state_changes"]),
         Case(name: "a missing column", setUp: "ALTER TABLE state_changes DROP COLUMN to_muxed_id", says: ["state_changes", "to_muxed_id"]),
-        Case(name: "a column of another type", setUp: "ALTER TABLE state_changes ALTER COLUMN amount TYPE numeric USING amount::numeric", says: ["amount", "numeric"]),
+        Case(
+            name: "a column of another type", setUp: "ALTER TABLE state_changes ALTER COLUMN amount TYPE numeric USING amount::numeric",
+            says: ["amount", "numeric"]),
     ]
 
     @Test(arguments: Self.cases) private func refusedAndNothingWritten(_ the: Case) async throws {
@@ -80,19 +97,23 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        (["--batch-size", "0"], [:], "--batch-size"), (["--fetchers", "many"], [:], "--fetchers"),
-        ([], ["BATCH_SIZE": "-1"], "BATCH_SIZE"), ([], ["CONVERGENCE_WAIT": "soon"], "CONVERGENCE_WAIT"),
-        (["--rpc-url", "ftp://x"], [:], "--rpc-url"), (["--endpoint", "tcp://192.0.2.1:7000"], [:], "--endpoint"),
-        (["--metrics-port", "70000"], [:], "--metrics-port"), ([], ["LOG_LEVEL": "loud"], "LOG_LEVEL"),
-        (["--fetchers", "0"], [:], "--endpoint"), (["--protocol-id", "SEP99"], [:], "--protocol-id"),
-        ([], ["DATABASE_URL": "postgresql://user:never-to-be-shown@host:port/"], "DATABASE_URL"), ([], ["DATABASE_URL": ""], "--database-url"),
-        ([], ["RPC_URL": ""], "--rpc-url"), ([], ["NETWORK_PASSPHRASE": ""], "--network-passphrase"), (["--nonsense"], [:], "--nonsense"),
-    ] as [([String], [String: String], String)])
+    @Test(
+        arguments: [
+            (["--batch-size", "0"], [:], "--batch-size"), (["--fetchers", "many"], [:], "--fetchers"),
+            ([], ["BATCH_SIZE": "-1"], "BATCH_SIZE"), ([], ["CONVERGENCE_WAIT": "soon"], "CONVERGENCE_WAIT"),
+            (["--rpc-url", "ftp://x"], [:], "--rpc-url"), (["--endpoint", "tcp://192.0.2.1:7000"], [:], "--endpoint"),
+            (["--metrics-port", "70000"], [:], "--metrics-port"), ([], ["LOG_LEVEL": "loud"], "LOG_LEVEL"),
+            (["--fetchers", "0"], [:], "--endpoint"), (["--protocol-id", "SEP99"], [:], "--protocol-id"),
+            ([], ["DATABASE_URL": "postgresql://user:never-to-be-shown@host:port/"], "DATABASE_URL"),
+            ([], ["DATABASE_URL": ""], "--database-url"),
+            ([], ["RPC_URL": ""], "--rpc-url"), ([], ["NETWORK_PASSPHRASE": ""], "--network-passphrase"),
+            (["--nonsense"], [:], "--nonsense"),
+        ] as [([String], [String: String], String)])
     func wrongUsageExits64AndNamesTheFlag(arguments: [String], environment: [String: String], flag: String) async throws {
         var settings = ["DATABASE_URL": "postgresql:///nowhere", "RPC_URL": "http://127.0.0.1:1", "NETWORK_PASSPHRASE": "x"]
         settings.merge(environment) { $1 }
-        let run = try RunningProgram("wallet-backend", ["protocol-migrate", "history", "--protocol-id", "SEP41"] + arguments, environment: settings)
+        let run = try RunningProgram(
+            "wallet-backend", ["protocol-migrate", "history", "--protocol-id", "SEP41"] + arguments, environment: settings)
         #expect(await run.exit() == 64, "\(run.log)")
         #expect(run.log.contains(flag), "\(run.log)")
         #expect(!run.log.contains(PrivatePostgres.password), "\(run.log)")

@@ -36,7 +36,9 @@ import Testing
 
     private static let made = ["serve", "--port", "0", "--seed", "3", "--first", "100", "--count", "260", "--ledger-bytes", "20000"]
 
-    private func withSimulator<Value>(_ arguments: [String] = made, _ body: (RunningProgram, String) async throws -> Value) async throws -> Value {
+    private func withSimulator<Value>(_ arguments: [String] = made, _ body: (RunningProgram, String) async throws -> Value) async throws
+        -> Value
+    {
         let simulator = try RunningProgram("ledger-simulator", arguments)
         let line = try #require(await simulator.line(containing: "listening on "), "\(simulator.log)")
         let value = try await body(simulator, String(line.split(separator: " ").last ?? ""))
@@ -72,7 +74,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("{\"startLedger\":99}", -32600, "start ledger (99) must be between the oldest ledger: 100 and the latest ledger: 359 for this rpc instance"),
+        (
+            "{\"startLedger\":99}", -32600,
+            "start ledger (99) must be between the oldest ledger: 100 and the latest ledger: 359 for this rpc instance"
+        ),
         ("{\"startLedger\":360}", -32600, "start ledger (360) must be between"),
         ("{\"startLedger\":100,\"pagination\":{\"limit\":201}}", -32602, "limit must not exceed 200"),
         ("{\"startLedger\":100,\"pagination\":{\"cursor\":\"120\"}}", -32602, "cannot both be set"),
@@ -105,12 +110,14 @@ import Testing
 
     @Test func everyLedgerIsWhatItClaims() async throws {
         try await withSimulator { _, url in
-            let ledgers = try #require(try await call(url, "getLedgers", "{\"startLedger\":100,\"pagination\":{\"limit\":200}}").result?.ledgers)
+            let ledgers = try #require(
+                try await call(url, "getLedgers", "{\"startLedger\":100,\"pagination\":{\"limit\":200}}").result?.ledgers)
             var previous: Hash32?
             for ledger in ledgers {
                 let xdr = [UInt8](try #require(Data(base64Encoded: ledger.metadataXdr)))
                 let header = try LedgerReader.read(xdr.span.bytes) { _ in }.header
-                #expect(header.sequence == ledger.sequence && header.hash.hex == ledger.hash && "\(header.closeTime)" == ledger.ledgerCloseTime)
+                #expect(
+                    header.sequence == ledger.sequence && header.hash.hex == ledger.hash && "\(header.closeTime)" == ledger.ledgerCloseTime)
                 #expect(Hash32(hex: SHA256.hash(data: xdr[header.headerRange]).map { String(format: "%02x", $0) }.joined()) == header.hash)
                 if let previous { #expect(header.previousLedgerHash == previous) }
                 previous = header.hash
@@ -121,7 +128,8 @@ import Testing
 
     @Test func theSameSeedGivesTheSameLedgersInWhateverOrder() async throws {
         func ledger(_ url: String, _ sequence: Int) async throws -> String? {
-            try await call(url, "getLedgers", "{\"startLedger\":\(sequence),\"pagination\":{\"limit\":1}}").result?.ledgers?.first?.metadataXdr
+            try await call(url, "getLedgers", "{\"startLedger\":\(sequence),\"pagination\":{\"limit\":1}}").result?.ledgers?.first?
+                .metadataXdr
         }
         let forward = try await withSimulator { _, url in [try await ledger(url, 100), try await ledger(url, 200)] }
         let backward = try await withSimulator { _, url in [try await ledger(url, 200), try await ledger(url, 100)] }
@@ -140,9 +148,11 @@ import Testing
     }
 
     @Test func recordedLedgersAreRepeatedUnderNewNumbers() async throws {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Fixtures/synthetic")
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent(
+            "Fixtures/synthetic")
         try await withSimulator(["serve", "--port", "0", "--ledgers", folder.path, "--repeat", "5000", "45"]) { _, url in
-            let ledgers = try #require(try await call(url, "getLedgers", "{\"startLedger\":5000,\"pagination\":{\"limit\":200}}").result?.ledgers)
+            let ledgers = try #require(
+                try await call(url, "getLedgers", "{\"startLedger\":5000,\"pagination\":{\"limit\":200}}").result?.ledgers)
             #expect(ledgers.map(\.sequence) == Array(5000...5044))
             var previous: Hash32?
             for ledger in ledgers {

@@ -106,7 +106,10 @@ import Testing
         _ = board.assignments()
         board.drop("SEP41")
         board.grant(9, to: 1)
-        #expect(board.assignments().map(\.batch) == [Batch(id: 2, ledgers: 21...30, protocols: ["SEP50"]), Batch(id: 3, ledgers: 31...40, protocols: ["SEP50"])])
+        #expect(
+            board.assignments().map(\.batch) == [
+                Batch(id: 2, ledgers: 21...30, protocols: ["SEP50"]), Batch(id: 3, ledgers: 31...40, protocols: ["SEP50"]),
+            ])
         board.drop("SEP50")
         #expect(board.isComplete)
     }

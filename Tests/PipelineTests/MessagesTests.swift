@@ -30,7 +30,8 @@ import Testing
     }
 
     @Test func aRangeTurnedRoundIsAnErrorAndNoCrash() {
-        let text = "{\"run\":\"r\",\"worker\":1,\"body\":{\"assign\":{\"epoch\":1,\"batch\":{\"id\":1,\"ledgers\":[9,5],\"protocols\":[\"A\"]}}}}"
+        let text =
+            "{\"run\":\"r\",\"worker\":1,\"body\":{\"assign\":{\"epoch\":1,\"batch\":{\"id\":1,\"ledgers\":[9,5],\"protocols\":[\"A\"]}}}}"
         #expect(throws: Wire.Malformed.self) { try Wire.decode(Envelope<CoordinatorMessage>.self, from: Array(text.utf8)) }
     }
 }

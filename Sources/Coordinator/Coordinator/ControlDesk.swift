@@ -34,7 +34,9 @@ struct ControlDesk: Sendable {
             take(envelope, from: peer, &state)
         case .worker(.exited(let role, let pid, let status)):
             logger.warning("worker exited", metadata: ["role": "\(role.rawValue)", "worker_pid": "\(pid)", "status": "\(status)"])
-            if let worker = state.roster.workers.first(where: { $0.hello.pid == pid }) { lose(worker, "its process exited (\(status))", &state) }
+            if let worker = state.roster.workers.first(where: { $0.hello.pid == pid }) {
+                lose(worker, "its process exited (\(status))", &state)
+            }
         case .worker(.hopeless(let role, let status)):
             throw .failure("the \(role.rawValue) process dies as soon as it is started (\(status)); its own log lines say why")
         case .tick:
@@ -124,7 +126,9 @@ struct ControlDesk: Sendable {
         guard hello.version == wireVersion else {
             logger.error(
                 "worker refused: it speaks another version of the messages",
-                metadata: ["role": "\(hello.role.rawValue)", "host": "\(hello.host)", "worker_pid": "\(hello.pid)", "version": "\(hello.version)"])
+                metadata: [
+                    "role": "\(hello.role.rawValue)", "host": "\(hello.host)", "worker_pid": "\(hello.pid)", "version": "\(hello.version)",
+                ])
             return switchboard.send(.end, to: peer, worker: 0)
         }
         if hello.role == .writer, let old = state.roster.writer { lose(old, "another writer registered", &state) }
@@ -172,7 +176,8 @@ struct ControlDesk: Sendable {
     private func reconcile(_ worker: Roster<PeerID>.Worker, _ holding: Set<BatchID>, _ state: inout RunState) {
         let lost = state.round?.board.heartbeat(of: worker.id, holding: holding) ?? []
         if !lost.isEmpty {
-            logger.warning("batches were lost on their way, taken back", metadata: ["worker": "\(worker.id)", "batches": "\(lost.map(\.id))"])
+            logger.warning(
+                "batches were lost on their way, taken back", metadata: ["worker": "\(worker.id)", "batches": "\(lost.map(\.id))"])
         }
     }
 
@@ -181,11 +186,13 @@ struct ControlDesk: Sendable {
         switch verdict {
         case .stale: break
         case .retry(let failures) where !permanent:
-            logger.warning("batch failed, it goes out again", metadata: ["batch": "\(id)", "failures": "\(failures)", "cause": "\(reason)"])
+            logger.warning(
+                "batch failed, it goes out again", metadata: ["batch": "\(id)", "failures": "\(failures)", "cause": "\(reason)"])
         case .retry:
             state.round?.failure = "batch \(id): \(reason)"
         case .giveUp(let batch):
-            state.round?.failure = "batch \(id), ledgers \(batch.ledgers.lowerBound)-\(batch.ledgers.upperBound), failed too often: \(reason)"
+            state.round?.failure =
+                "batch \(id), ledgers \(batch.ledgers.lowerBound)-\(batch.ledgers.upperBound), failed too often: \(reason)"
         }
     }
 
@@ -215,7 +222,10 @@ struct ControlDesk: Sendable {
             switchboard.send(.assign(epoch: epoch, batch: assignment.batch), to: worker.peer, worker: worker.id)
             logger.debug(
                 "batch assigned",
-                metadata: ["epoch": "\(epoch)", "batch": "\(assignment.batch.id)", "ledgers": "\(assignment.batch.ledgers)", "worker": "\(worker.id)"])
+                metadata: [
+                    "epoch": "\(epoch)", "batch": "\(assignment.batch.id)", "ledgers": "\(assignment.batch.ledgers)",
+                    "worker": "\(worker.id)",
+                ])
         }
         for id in state.remaining { state.attempted[id] = max(state.attempted[id] ?? 0, state.round?.board.handedOut ?? 0) }
     }

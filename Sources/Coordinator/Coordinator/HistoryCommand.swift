@@ -48,7 +48,8 @@ struct HistoryCommand: AsyncParsableCommand {
 
     @Option(
         name: .customLong("protocol-id"), parsing: .upToNextOption,
-        help: ArgumentHelp("Protocols to migrate: several after the flag, the flag repeated, or comma-separated. [env: PROTOCOL_ID]", valueName: "id"))
+        help: ArgumentHelp(
+            "Protocols to migrate: several after the flag, the flag repeated, or comma-separated. [env: PROTOCOL_ID]", valueName: "id"))
     var protocolID: [String] = []
     @Option(name: Self.database.name, help: Self.database.help) var databaseURL: String?
     @Option(name: Self.rpcURL.name, help: Self.rpcURL.help) var rpcURL: String?
@@ -85,7 +86,9 @@ struct HistoryCommand: AsyncParsableCommand {
         let fetchers = try Self.fetchers.resolve(fetchers, environment: environment)
         let endpoint = try Self.endpoint.resolveIfGiven(endpoint, environment: environment)
         if fetchers == 0, endpoint == nil {
-            throw UsageError("--endpoint or the environment variable ENDPOINT is required with --fetchers 0: workers elsewhere must know where to connect")
+            throw UsageError(
+                "--endpoint or the environment variable ENDPOINT is required with --fetchers 0: workers elsewhere must know where to connect"
+            )
         }
         let logging = try logging.resolve(process: "coordinator", environment: environment)
         return HistoryConfiguration(

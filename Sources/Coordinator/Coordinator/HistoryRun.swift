@@ -47,7 +47,9 @@ struct HistoryRun: Sendable {
         }
     }
 
-    private func phases(_ events: AsyncStream<CoordinatorEvent>, _ report: @escaping @Sendable (CoordinatorEvent) -> Void) async -> ExitStatus {
+    private func phases(_ events: AsyncStream<CoordinatorEvent>, _ report: @escaping @Sendable (CoordinatorEvent) -> Void) async
+        -> ExitStatus
+    {
         var events = events.makeAsyncIterator()
         let rpc: StellarRPC
         do {
@@ -56,7 +58,8 @@ struct HistoryRun: Sendable {
             logger.critical("migration not started", metadata: ["cause": "\(error)"])
             return .failure
         }
-        let database = MigrationDatabase(configuration, applicationName: "wallet-backend migration \(run) on \(Host.name) pid \(getpid())", logger: logger)
+        let database = MigrationDatabase(
+            configuration, applicationName: "wallet-backend migration \(run) on \(Host.name) pid \(getpid())", logger: logger)
         let status = await migrate(database, rpc, &events, report)
         await database.close()
         await rpc.shutdown()
@@ -64,13 +67,16 @@ struct HistoryRun: Sendable {
     }
 
     private func migrate(
-        _ database: MigrationDatabase, _ rpc: StellarRPC, _ events: inout Migration.Events, _ report: @escaping @Sendable (CoordinatorEvent) -> Void
+        _ database: MigrationDatabase, _ rpc: StellarRPC, _ events: inout Migration.Events,
+        _ report: @escaping @Sendable (CoordinatorEvent) -> Void
     ) async -> ExitStatus {
         let prepared: Preparation?
         do {
-            prepared = try await EventWait.answer(&events, report, to: { try await prepare(database, rpc) }, taking: { event throws(RunStopped) in
-                if case .signal(let name, let exitCode) = event { throw .signal(name: name, exitCode: exitCode) }
-            })
+            prepared = try await EventWait.answer(
+                &events, report, to: { try await prepare(database, rpc) },
+                taking: { event throws(RunStopped) in
+                    if case .signal(let name, let exitCode) = event { throw .signal(name: name, exitCode: exitCode) }
+                })
         } catch {
             return told(error, "migration not started; nothing was written")
         }
@@ -81,7 +87,8 @@ struct HistoryRun: Sendable {
         do {
             let group = try await WorkerGroup.open(configuration, run: run, logger: logger)
             let desk = ControlDesk(
-                run: run, protocols: prepared.protocols, switchboard: group.switchboard, batchSize: configuration.batchSize, metrics: metrics,
+                run: run, protocols: prepared.protocols, switchboard: group.switchboard, batchSize: configuration.batchSize,
+                metrics: metrics,
                 logger: logger)
             let migration = Migration(
                 configuration: configuration, desk: desk, database: database, tip: NetworkTip(rpc: rpc, logger: logger), metrics: metrics,
@@ -160,7 +167,8 @@ struct HistoryRun: Sendable {
             logger.notice(
                 "result",
                 metadata: [
-                    "protocol": "\(id.rawValue)", "outcome": "\(state.outcomes[id]?.word ?? "STOPPED")", "cursor": "\(state.committed[id] ?? 0)",
+                    "protocol": "\(id.rawValue)", "outcome": "\(state.outcomes[id]?.word ?? "STOPPED")",
+                    "cursor": "\(state.committed[id] ?? 0)",
                     "rows": "\(state.rows[id] ?? 0)", "run": "\(run)",
                 ])
         }

@@ -13,7 +13,9 @@ struct MigrateUpCommand: AsyncParsableCommand {
 
     static let configuration = CommandConfiguration(
         commandName: "up", abstract: "Create the tables that are missing and register the protocols that this build knows.",
-        discussion: "For development, tests and demonstrations: a database of wallet-backend has the tables already. Never alters an existing table.")
+        discussion:
+            "For development, tests and demonstrations: a database of wallet-backend has the tables already. Never alters an existing table."
+    )
 
     @Option(name: Self.database.name, help: Self.database.help) var databaseURL: String?
     @OptionGroup var logging: LoggingOptions
@@ -38,7 +40,8 @@ struct MigrateUpCommand: AsyncParsableCommand {
             logger.info(
                 "database is up to date",
                 metadata: [
-                    "created": "\(done.createdTables)", "registered": "\(done.registeredProtocols.map(\.rawValue))", "hypertable": "\(done.isHypertable)",
+                    "created": "\(done.createdTables)", "registered": "\(done.registeredProtocols.map(\.rawValue))",
+                    "hypertable": "\(done.isHypertable)",
                 ])
         } catch {
             logger.critical("migrate up failed", metadata: ["cause": "\(error)"])

@@ -28,7 +28,8 @@ struct Migration: Sendable {
             judge(snapshot, &state)
             if state.remaining.isEmpty { return }
             guard case .ledger(let target) = snapshot.latest else {
-                throw .failure("\(configuration.cursorNames.latest) in ingest_store is \(snapshot.latest): there is no target to work towards")
+                throw .failure(
+                    "\(configuration.cursorNames.latest) in ingest_store is \(snapshot.latest): there is no target to work towards")
             }
             let cursors = state.committed.filter { state.remaining.contains($0.key) }
             let plan = RoundPlan(cursors: cursors, target: target)
@@ -95,7 +96,9 @@ struct Migration: Sendable {
             metrics.handoff(id)
             logger.notice("HANDOFF: live ingestion owns the cursor now", metadata: ["protocol": "\(id.rawValue)", "cursor": "\(ledger)"])
         case .converged(let ledger):
-            logger.notice("CONVERGED: caught up, live ingestion will go on from here", metadata: ["protocol": "\(id.rawValue)", "cursor": "\(ledger)"])
+            logger.notice(
+                "CONVERGED: caught up, live ingestion will go on from here",
+                metadata: ["protocol": "\(id.rawValue)", "cursor": "\(ledger)"])
         case .failed(let cause):
             logger.error("protocol failed", metadata: ["protocol": "\(id.rawValue)", "cause": "\(cause)"])
         }
@@ -125,7 +128,9 @@ struct Migration: Sendable {
             if let failure = round.failure { throw .failure(failure) }
             if !round.failedSwaps.isEmpty { try await verify(round.failedSwaps, &events, &state, &progress) }
             if let reason = round.interrupted {
-                logger.warning("round interrupted, the next one begins where the database stands", metadata: ["round": "\(round.epoch)", "cause": "\(reason)"])
+                logger.warning(
+                    "round interrupted, the next one begins where the database stands",
+                    metadata: ["round": "\(round.epoch)", "cause": "\(reason)"])
                 for id in state.remaining { state.floor[id] = state.starts[id] }
                 desk.halt(&state)
                 return
@@ -158,7 +163,8 @@ struct Migration: Sendable {
                     "latest": "\(snapshot.latest)",
                 ])
             let verdict = CursorVerdict.judge(
-                cursor: snapshot.reading(swap.id), floor: committed, committed: committed, attempted: committed, latest: snapshot.latestLedger)
+                cursor: snapshot.reading(swap.id), floor: committed, committed: committed, attempted: committed,
+                latest: snapshot.latestLedger)
             switch verdict {
             case .handoff(let ledger) where ledger >= swap.attempted:
                 leave(swap.id, .handoff(at: ledger), &state)
@@ -234,7 +240,8 @@ struct Migration: Sendable {
     }
 
     private func asking<Answer: Sendable>(
-        _ events: inout Events, _ state: inout RunState, _ progress: inout ProgressLog, _ question: @escaping @Sendable () async throws -> Answer
+        _ events: inout Events, _ state: inout RunState, _ progress: inout ProgressLog,
+        _ question: @escaping @Sendable () async throws -> Answer
     ) async throws(RunStopped) -> Answer {
         try await EventWait.answer(&events, report, to: question) { event throws(RunStopped) in try take(event, &state, &progress) }
     }

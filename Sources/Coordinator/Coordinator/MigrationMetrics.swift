@@ -27,7 +27,8 @@ struct MigrationMetrics: Sendable {
         ledgers = registry.counter("wallet_migration_ledgers_total", help: "Ledgers committed.")
         phases = registry.histogram(
             "wallet_migration_phase_duration_seconds",
-            help: "Time per ledger spent fetching and processing (averaged over a heartbeat of a fetcher), and per transaction spent flushing.",
+            help:
+                "Time per ledger spent fetching and processing (averaged over a heartbeat of a fetcher), and per transaction spent flushing.",
             labels: ["phase"], bounds: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10])
         targetTip = registry.gauge("wallet_migration_target_tip", help: "Target of the round: latest_ingest_ledger at its beginning.")
         cursors = registry.gauge("wallet_migration_cursor", help: "History cursor as last committed or read.", labels: ["protocol_id"])

@@ -26,7 +26,9 @@ struct PrivateFolder: Sendable {
     struct Failure: Error, CustomStringConvertible {
         let path: String
         let reason: String
-        var description: String { "the private folder \(path) for the workers' sockets cannot be made: \(reason); set TMPDIR to a folder that is writable" }
+        var description: String {
+            "the private folder \(path) for the workers' sockets cannot be made: \(reason); set TMPDIR to a folder that is writable"
+        }
     }
 }
 

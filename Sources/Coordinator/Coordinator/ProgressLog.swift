@@ -35,7 +35,8 @@ struct ProgressLog: Sendable {
         let left = roundLedgers - done
         let rate = meter.rate ?? 0
         var metadata: Logger.Metadata = [
-            "round": "\(round.epoch)", "percent": "\(decimal(100 * Double(done) / Double(max(1, roundLedgers))))", "ledgers": "\(done)/\(roundLedgers)",
+            "round": "\(round.epoch)", "percent": "\(decimal(100 * Double(done) / Double(max(1, roundLedgers))))",
+            "ledgers": "\(done)/\(roundLedgers)",
             "rate": "\(decimal(rate)) ledgers/s", "rows": "\(state.rows.values.reduce(0, +))", "fetchers": "\(state.roster.fetchers.count)",
             "outstanding": "\(round.board.outstanding)",
         ]

@@ -25,7 +25,8 @@ enum Validation {
             }
             guard record.classificationStatus == .success else {
                 problems.append(
-                    "\(id.rawValue): classification_status is '\(record.classificationStatus.rawValue)', not 'success': its contracts are not known yet")
+                    "\(id.rawValue): classification_status is '\(record.classificationStatus.rawValue)', not 'success': its contracts are not known yet"
+                )
                 continue
             }
             if record.historyMigrationStatus == .success { complete.append(id) } else { toMigrate.append(id) }

@@ -17,7 +17,9 @@ struct EpochDesk: Sendable {
     /// How many batches to ask for now: enough that every request slot has its next page at hand, and no more. Nil for none.
     mutating func credits(pageLength: Int) -> Int? {
         var wanted = 0
-        while queue.openLedgers + (asked + wanted) * batchLength < concurrency * pageLength, queue.holding.count + asked + wanted < Self.maxBatches {
+        while queue.openLedgers + (asked + wanted) * batchLength < concurrency * pageLength,
+            queue.holding.count + asked + wanted < Self.maxBatches
+        {
             wanted += 1
         }
         asked += wanted

@@ -5,7 +5,8 @@ import ZeroMQ
 
 /// `wallet-backend-fetcher`.
 public struct FetcherCommand: AsyncParsableCommand {
-    private static let endpoint = Setting("endpoint", variable: "ENDPOINT", "Where the coordinator listens: ipc:///path or tcp://host:port.",
+    private static let endpoint = Setting(
+        "endpoint", variable: "ENDPOINT", "Where the coordinator listens: ipc:///path or tcp://host:port.",
         .parsed(placeholder: "endpoint") { try Endpoint($0) })
     private static let rpcURL = Setting("rpc-url", variable: "RPC_URL", "The stellar-rpc server.", .httpURL)
     private static let concurrency = Setting(
@@ -14,10 +15,12 @@ public struct FetcherCommand: AsyncParsableCommand {
         "rpc-page-size", variable: "RPC_PAGE_SIZE", "Ledgers per request at most; fewer where they are large or the server slow.",
         .integer(in: 1...200), default: "200")
 
+    /// Name and help.
     public static let configuration = CommandConfiguration(
         commandName: "wallet-backend-fetcher",
         abstract: "Fetches ledgers for a migration and turns them into rows.",
-        discussion: "Started by the coordinator, or by hand on another terminal where the coordinator runs with --fetchers 0. Needs no database.")
+        discussion:
+            "Started by the coordinator, or by hand on another terminal where the coordinator runs with --fetchers 0. Needs no database.")
 
     @Option(name: Self.endpoint.name, help: Self.endpoint.help) var endpoint: String?
     @Option(name: Self.rpcURL.name, help: Self.rpcURL.help) var rpcURL: String?
@@ -26,8 +29,10 @@ public struct FetcherCommand: AsyncParsableCommand {
     @OptionGroup var logging: LoggingOptions
     @OptionGroup var lifeline: ParentLifelineOptions
 
+    /// Nothing given.
     public init() {}
 
+    /// Validates all settings, then works until the run is over.
     public func run() async throws {
         let environment = ProcessEnvironment.current
         let (log, configuration) = try UsageError.reported {

@@ -70,7 +70,8 @@ public final class CoordinatorLink: Sendable {
             registration.withLock { $0 = Registration() }
             dealer.close(linger: .zero)
             if Task.isCancelled { break }
-            logger.warning("no connection to the coordinator, registering anew", metadata: ["endpoint": "\(endpoint)", "reason": "\(reason)"])
+            logger.warning(
+                "no connection to the coordinator, registering anew", metadata: ["endpoint": "\(endpoint)", "reason": "\(reason)"])
             report(.lost(reason: reason))
         }
     }

@@ -153,7 +153,8 @@ public struct BatchBoard: Sendable {
         if let start = segments.first?.ledgers.lowerBound, start != first { nextLedger = start }
         for (id, entry) in entries where entry.batch.protocols.contains(protocolID) {
             let rest = entry.batch.protocols.filter { $0 != protocolID }
-            entries[id] = rest.isEmpty ? nil : Entry(batch: Batch(id: id, ledgers: entry.batch.ledgers, protocols: rest), state: entry.state)
+            entries[id] =
+                rest.isEmpty ? nil : Entry(batch: Batch(id: id, ledgers: entry.batch.ledgers, protocols: rest), state: entry.state)
         }
     }
 

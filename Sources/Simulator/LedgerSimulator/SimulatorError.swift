@@ -11,12 +11,14 @@ public enum SimulatorError: Error, Equatable, CustomStringConvertible {
     /// A file could not be written.
     case write(path: String, reason: String)
 
+    /// What is wrong, and what to do.
     public var description: String {
         switch self {
         case .folder(let path, let reason): "ledger folder \(path): \(reason)"
         case .ledgerFile(let path, let reason): "ledger file \(path): \(reason)"
         case .range(let reason): reason
-        case .bind(let host, let port, let reason): "cannot listen on \(host):\(port): \(reason); choose another --port (0 takes a free one)"
+        case .bind(let host, let port, let reason):
+            "cannot listen on \(host):\(port): \(reason); choose another --port (0 takes a free one)"
         case .write(let path, let reason): "cannot write \(path): \(reason)"
         }
     }

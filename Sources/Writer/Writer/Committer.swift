@@ -64,7 +64,8 @@ actor Committer {
                 guard error.isTransient, collisions < Self.maxCollisions else {
                     throw CommitFailure(description: "\(error)", connectionLost: error.isConnectionGone)
                 }
-                logger.info("transaction collided with another, repeating it", metadata: ["ledgers": "\(group.ledgers)", "cause": "\(error)"])
+                logger.info(
+                    "transaction collided with another, repeating it", metadata: ["ledgers": "\(group.ledgers)", "cause": "\(error)"])
             }
         }
     }

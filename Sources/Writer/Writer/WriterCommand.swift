@@ -6,14 +6,17 @@ import ZeroMQ
 
 /// `wallet-backend-writer`.
 public struct WriterCommand: AsyncParsableCommand {
-    private static let endpoint = Setting("endpoint", variable: "ENDPOINT", "Where the coordinator listens: ipc:///path or tcp://host:port.",
+    private static let endpoint = Setting(
+        "endpoint", variable: "ENDPOINT", "Where the coordinator listens: ipc:///path or tcp://host:port.",
         .parsed(placeholder: "endpoint") { try Endpoint($0) })
-    private static let database = Setting("database-url", variable: "DATABASE_URL", "libpq URL or key=value string.",
+    private static let database = Setting(
+        "database-url", variable: "DATABASE_URL", "libpq URL or key=value string.",
         .parsed(placeholder: "url", isSecret: true) { try ConnectionString($0) })
     private static let rowsEndpoint = Setting(
         "rows-endpoint", variable: "ROWS_ENDPOINT", "Where fetchers deliver rows; beside --endpoint unless given.",
         .parsed(placeholder: "endpoint") { try Endpoint($0) })
 
+    /// Name and help.
     public static let configuration = CommandConfiguration(
         commandName: "wallet-backend-writer",
         abstract: "Commits the rows of a migration, in ledger order.",
@@ -25,8 +28,10 @@ public struct WriterCommand: AsyncParsableCommand {
     @OptionGroup var logging: LoggingOptions
     @OptionGroup var lifeline: ParentLifelineOptions
 
+    /// Nothing given.
     public init() {}
 
+    /// Validates all settings, then works until the run is over.
     public func run() async throws {
         let environment = ProcessEnvironment.current
         let (log, configuration) = try UsageError.reported {

@@ -115,7 +115,8 @@ struct WriterProcess: Sendable {
         do {
             let (header, delivery) = try Delivery.read(message)
             let context: Logger.Metadata = [
-                "epoch": "\(header.epoch)", "batch": "\(header.batch.id)", "ledgers": "\(header.batch.ledgers)", "fetcher": "\(header.worker)",
+                "epoch": "\(header.epoch)", "batch": "\(header.batch.id)", "ledgers": "\(header.batch.ledgers)",
+                "fetcher": "\(header.worker)",
             ]
             let acceptance: CommitOrder<Delivery>.Acceptance
             var bytes = 0
@@ -155,7 +156,9 @@ struct WriterProcess: Sendable {
             state.rows += report.rows.values.reduce(0, +)
             logger.debug(
                 "committed",
-                metadata: ["ledgers": "\(report.ledgers)", "batches": "\(report.batches.count)", "rows": "\(report.rows.values.reduce(0, +))"])
+                metadata: [
+                    "ledgers": "\(report.ledgers)", "batches": "\(report.batches.count)", "rows": "\(report.rows.values.reduce(0, +))",
+                ])
             link.send(.committed(epoch: epoch, report: report))
         case .failed(let epoch, let failure):
             logger.error("commit failed", metadata: ["epoch": "\(epoch)", "cause": "\(failure)"])

@@ -30,7 +30,8 @@ struct ExpectCommand: ParsableCommand {
 /// `ledger-simulator make`.
 struct MakeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "make", abstract: "Write ledgers as files ledger-<sequence>.xdr, with contracts.json and expected.jsonl where they come from a seed.")
+        commandName: "make",
+        abstract: "Write ledgers as files ledger-<sequence>.xdr, with contracts.json and expected.jsonl where they come from a seed.")
     @OptionGroup var source: SourceOptions
     @Option(help: "The folder; made where it is missing.") var out: String
 

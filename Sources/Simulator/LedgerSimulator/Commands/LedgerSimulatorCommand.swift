@@ -4,7 +4,8 @@ public import ArgumentParser
 public struct LedgerSimulatorCommand: AsyncParsableCommand {
     /// The tree of commands.
     public static let configuration = CommandConfiguration(
-        commandName: "ledger-simulator", abstract: "An RPC server over simulated or recorded ledgers, for tests, demonstrations and benchmarks.",
+        commandName: "ledger-simulator",
+        abstract: "An RPC server over simulated or recorded ledgers, for tests, demonstrations and benchmarks.",
         subcommands: [ServeCommand.self, ContractsCommand.self, ExpectCommand.self, MakeCommand.self], defaultSubcommand: ServeCommand.self)
 
     /// Nothing given.

@@ -16,7 +16,8 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "Oldest ledger that is kept; the first unless given.") var oldest: UInt32?
     @Option(help: "Close a new ledger every so many seconds.") var closeEvery: Double?
     @Option(help: "Milliseconds before each answer.") var latency = 0
-    @Option(help: "Faults that answers to getLedgers meet in turn, comma-separated: \(Fault.allCases.map(\.rawValue).joined(separator: ", ")).")
+    @Option(
+        help: "Faults that answers to getLedgers meet in turn, comma-separated: \(Fault.allCases.map(\.rawValue).joined(separator: ", ")).")
     var faults: String?
     @Option(help: "Spoil every n-th answer to getLedgers.") var failEvery = 2
     @Option(help: "Answer -32001, as the real server after 10 s, where a page would be longer.") var maxResponseBytes: Int?
@@ -26,7 +27,9 @@ struct ServeCommand: AsyncParsableCommand {
         guard (0...65535).contains(port), latency >= 0, failEvery > 0, (closeEvery ?? 1) > 0 else {
             throw ValidationError("--port is 0 to 65535, --latency not negative, --fail-every and --close-every positive")
         }
-        guard !networkPassphrase.contains(where: { $0 == "\"" || $0 == "\\" }) else { throw ValidationError("--network-passphrase must not need escaping") }
+        guard !networkPassphrase.contains(where: { $0 == "\"" || $0 == "\\" }) else {
+            throw ValidationError("--network-passphrase must not need escaping")
+        }
         _ = try faultList()
     }
 
@@ -44,8 +47,10 @@ struct ServeCommand: AsyncParsableCommand {
             let tip = LedgerTip(oldest: oldest ?? ledgers.lowerBound, latest: ledgers.upperBound, limit: limit)
             let server = SimulatorServer(
                 host: host, port: port, passphrase: networkPassphrase,
-                pages: LedgerPages(supply: supply, tip: tip, counts: ServedCounts(first: ledgers.lowerBound), maximumBytes: maxResponseBytes),
-                faults: FaultPlan(try faultList(), every: failEvery), latency: .milliseconds(latency), closeEvery: closeEvery.map { .seconds($0) },
+                pages: LedgerPages(
+                    supply: supply, tip: tip, counts: ServedCounts(first: ledgers.lowerBound), maximumBytes: maxResponseBytes),
+                faults: FaultPlan(try faultList(), every: failEvery), latency: .milliseconds(latency),
+                closeEvery: closeEvery.map { .seconds($0) },
                 logger: logger)
             try await withThrowingTaskGroup(of: Void.self) { [host] group in
                 group.addTask { try await server.run { port in Output.line("listening on http://\(host):\(port)") } }

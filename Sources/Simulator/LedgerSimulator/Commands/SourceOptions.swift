@@ -2,7 +2,10 @@ internal import ArgumentParser
 
 /// Where the ledgers come from: a folder, or a seed.
 struct SourceOptions: ParsableArguments {
-    @Option(help: "Folder with files ledger-<sequence>.xdr or .xdr.gz, one LedgerCloseMeta each; of a folder with gaps the longest run is served.")
+    @Option(
+        help:
+            "Folder with files ledger-<sequence>.xdr or .xdr.gz, one LedgerCloseMeta each; of a folder with gaps the longest run is served."
+    )
     var ledgers: String?
     @Option(
         name: .customLong("repeat"), parsing: .upToNextOption,
@@ -23,7 +26,9 @@ struct SourceOptions: ParsableArguments {
         guard (count ?? 1) > 0, (first ?? 2) > 1, events >= 0, events <= 10_000, ledgerBytes >= 0, ledgerBytes <= 64 << 20 else {
             throw ValidationError("--count must be positive, --first at least 2, --events 0 to 10000, --ledger-bytes 0 to 67108864")
         }
-        guard UInt64(first ?? 2) + UInt64(count ?? 1) <= UInt64(LedgerNumbers.last) else { throw ValidationError("ledger numbers go to \(LedgerNumbers.last)") }
+        guard UInt64(first ?? 2) + UInt64(count ?? 1) <= UInt64(LedgerNumbers.last) else {
+            throw ValidationError("ledger numbers go to \(LedgerNumbers.last)")
+        }
     }
 
     /// What a seed stands for.

@@ -84,7 +84,9 @@ struct LedgerFolder {
             }
             total += ledger.byteCount
             guard total <= Self.byteLimit else {
-                throw .folder(path: path, reason: "ledgers \(run.lowerBound)-\(run.upperBound) exceed 1 GiB in memory; serve fewer with --count, or use --seed")
+                throw .folder(
+                    path: path,
+                    reason: "ledgers \(run.lowerBound)-\(run.upperBound) exceed 1 GiB in memory; serve fewer with --count, or use --seed")
             }
             ledgers.append(ledger)
         }

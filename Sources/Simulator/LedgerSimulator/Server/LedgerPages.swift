@@ -33,7 +33,9 @@ struct LedgerPages: Sendable {
         guard start >= oldest, start <= latest else {
             throw RPCFailure(
                 code: -32600,
-                message: "start ledger (\(start)) must be between the oldest ledger: \(oldest) and the latest ledger: \(latest) for this rpc instance")
+                message:
+                    "start ledger (\(start)) must be between the oldest ledger: \(oldest) and the latest ledger: \(latest) for this rpc instance"
+            )
         }
         return start...min(latest, start + UInt32(limit) - 1)
     }

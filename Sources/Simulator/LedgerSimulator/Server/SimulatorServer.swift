@@ -76,7 +76,8 @@ struct SimulatorServer: Sendable {
                     + "\"oldestLedger\":\(oldest),\"oldestLedgerCloseTime\":\"\(pages.supply.ledger(oldest).closeTime)\","
                     + "\"ledgerRetentionWindow\":\(latest - oldest + 1)}")
         case "getLatestLedger":
-            return Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(contentsOf: pages.latest(id: call.id)))
+            return Response(
+                status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(contentsOf: pages.latest(id: call.id)))
         case "getNetwork":
             let version = pages.supply.ledger(tip.latest).protocolVersion
             return result(call, "{\"passphrase\":\"\(passphrase)\",\"protocolVersion\":\(version)}")
