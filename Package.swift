@@ -99,6 +99,7 @@ let package = Package(
         .tests("PipelineTests", ["Pipeline", "Protocols"]),
         .tests("OperationsTests", ["Operations", argumentParser, logging, httpClient, nioCore, nioHTTP1]),
         .tests("LedgerSimulatorTests", ["StellarXDR", "TestSupport", httpClient, nioCore, nioHTTP1, crypto, "ledger-simulator"]),
+        .tests("FetcherTests", ["Fetcher", "Pipeline", "Protocols", "StellarXDR"]),
         .tests("CoordinatorTests", ["Coordinator", "Store"]),
         .tests(
             "EndToEndTests",

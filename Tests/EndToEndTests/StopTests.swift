@@ -39,6 +39,21 @@ import Testing
         }
     }
 
+    /// A worker that hangs holds its lease, or the writer's lock, as long as it lives.
+    @Test(arguments: ["fetcher", "writer"]) func aWorkerThatHangsIsKilledAndReplaced(role: String) async throws {
+        try await Stage.with(simulatorArguments: Self.slowly) { stage in
+            let run = try stage.migration(Self.small + ["--fetchers", "1"])
+            let started = try #require(
+                await run.line(where: { $0.contains("worker started") && $0.contains("role=\(role)") }), "\(run.log)")
+            let pid = try #require(started.split(separator: " ").first { $0.hasPrefix("worker_pid=") }.flatMap { Int32($0.dropFirst(11)) })
+            _ = await run.line(containing: "committed")
+            kill(pid, SIGSTOP)
+            _ = try #require(await run.line(containing: "nothing was heard of it"), "\(run.log)")
+            #expect(await run.exit() == 0, "\(run.log)")
+            try await stage.expectComplete()
+        }
+    }
+
     @Test func aKilledCoordinatorTakesItsWorkersWithItAndTheNextRunResumes() async throws {
         try await Stage.with(simulatorArguments: Self.slowly) { stage in
             let run = try stage.migration(Self.small)

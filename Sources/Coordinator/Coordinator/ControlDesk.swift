@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import Membership
 import Operations
@@ -24,6 +25,8 @@ struct ControlDesk: Sendable {
     let protocols: [ProtocolID]
     let switchboard: Switchboard
     let batchSize: Int
+    /// The workers are processes of this coordinator: one that is silent is killed, so that its supervisor starts another.
+    let managed: Bool
     let metrics: MigrationMetrics
     let logger: Logger
 
@@ -169,7 +172,10 @@ struct ControlDesk: Sendable {
     }
 
     private func tick(_ state: inout RunState) {
-        for dead in state.roster.tick() { lose(dead, "nothing was heard of it", &state) }
+        for dead in state.roster.tick() {
+            lose(dead, "nothing was heard of it", &state)
+            if managed, dead.hello.host == Host.name { kill(dead.hello.pid, SIGKILL) }
+        }
         for worker in state.roster.workers { switchboard.send(.heartbeat, to: worker.peer, worker: worker.id) }
     }
 

@@ -75,7 +75,11 @@ struct HistoryRun: Sendable {
             prepared = try await EventWait.answer(
                 &events, report, to: { try await prepare(database, rpc) },
                 taking: { event throws(RunStopped) in
-                    if case .signal(let name, let exitCode) = event { throw .signal(name: name, exitCode: exitCode) }
+                    switch event {
+                    case .signal(let name, let exitCode): throw .signal(name: name, exitCode: exitCode)
+                    case .broken(let cause): throw .failure(cause)
+                    default: break
+                    }
                 })
         } catch {
             return told(error, "migration not started; nothing was written")
@@ -88,7 +92,7 @@ struct HistoryRun: Sendable {
             let group = try await WorkerGroup.open(configuration, run: run, logger: logger)
             let desk = ControlDesk(
                 run: run, protocols: prepared.protocols, switchboard: group.switchboard, batchSize: configuration.batchSize,
-                metrics: metrics,
+                managed: configuration.fetchers > 0, metrics: metrics,
                 logger: logger)
             let migration = Migration(
                 configuration: configuration, desk: desk, database: database, tip: NetworkTip(rpc: rpc, logger: logger), metrics: metrics,

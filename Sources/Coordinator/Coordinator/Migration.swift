@@ -25,12 +25,12 @@ struct Migration: Sendable {
             try await until(&events, &state, &progress) { $0.writerReady || $0.hopeless != nil }
             if let reason = state.hopeless { throw .failure(reason) }
             let snapshot = try await read(&events, &state, &progress)
-            judge(snapshot, &state)
-            if state.remaining.isEmpty { return }
             guard case .ledger(let target) = snapshot.latest else {
                 throw .failure(
                     "\(configuration.cursorNames.latest) in ingest_store is \(snapshot.latest): there is no target to work towards")
             }
+            judge(snapshot, &state)
+            if state.remaining.isEmpty { return }
             let cursors = state.committed.filter { state.remaining.contains($0.key) }
             let plan = RoundPlan(cursors: cursors, target: target)
             metrics.target(target)
@@ -64,6 +64,9 @@ struct Migration: Sendable {
                 cursor: snapshot.reading(id), floor: state.floor[id] ?? committed, committed: committed,
                 attempted: state.attempted[id] ?? committed, latest: snapshot.latestLedger)
             switch verdict {
+            case .ours(let ledger) where ledger > snapshot.latestLedger:
+                let numbers = "it stands at \(ledger), past the latest ingested ledger (\(snapshot.latest)): nothing can have moved it there"
+                leave(id, .failed("cursor \(CursorNames.history(id)): \(numbers)"), &state)
             case .ours(let ledger):
                 if ledger != committed {
                     logger.notice(
@@ -189,7 +192,7 @@ struct Migration: Sendable {
         logger.info("caught up, waiting for the next ledger", metadata: ["ledger": "\(target)"])
         while true {
             _ = try await asking(&events, &state, &progress) { try await Task.sleep(for: .milliseconds(250)) }
-            let snapshot = try await read(&events, &state, &progress)
+            let snapshot = try await read(withContracts: false, &events, &state, &progress)
             let moved = state.remaining.contains { snapshot.reading($0) != .ledger(target) }
             if moved || snapshot.latest != .ledger(target) { return }
             guard clock.now - began >= configuration.convergenceWait else { continue }
@@ -221,10 +224,12 @@ struct Migration: Sendable {
     // MARK: events
 
     private func read(
-        _ events: inout Events, _ state: inout RunState, _ progress: inout ProgressLog
+        withContracts: Bool = true, _ events: inout Events, _ state: inout RunState, _ progress: inout ProgressLog
     ) async throws(RunStopped) -> HistorySnapshot {
         let protocols = state.remaining
-        let (snapshot, reconnected) = try await asking(&events, &state, &progress) { try await database.snapshot(of: protocols) }
+        let (snapshot, reconnected) = try await asking(&events, &state, &progress) {
+            try await database.snapshot(of: protocols, withContracts: withContracts)
+        }
         if reconnected { for id in protocols { state.floor[id] = state.starts[id] } }
         return snapshot
     }

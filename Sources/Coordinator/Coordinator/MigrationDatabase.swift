@@ -50,9 +50,9 @@ actor MigrationDatabase {
     }
 
     /// Target, cursors and contracts in one snapshot, and whether the connection was made anew since the last one: the server may have crashed.
-    func snapshot(of ids: [ProtocolID]) async throws(StoreError) -> (HistorySnapshot, reconnected: Bool) {
+    func snapshot(of ids: [ProtocolID], withContracts: Bool) async throws(StoreError) -> (HistorySnapshot, reconnected: Bool) {
         let snapshot = try await asking { connection throws(StoreError) in
-            try await HistorySnapshot.read(ids, names: self.names, on: connection)
+            try await HistorySnapshot.read(ids, names: self.names, withContracts: withContracts, on: connection)
         }
         defer { reconnected = false }
         return (snapshot, reconnected)

@@ -1,7 +1,7 @@
-import Pipeline
+package import Pipeline
 
 /// What a fetcher has on its desk in one epoch: batches, requests in flight, and how much more it asked for. A pure state machine.
-struct EpochDesk: Sendable {
+package struct EpochDesk: Sendable {
     private var queue = PageQueue()
     private var inFlight = 0
     private var asked = 0
@@ -10,12 +10,12 @@ struct EpochDesk: Sendable {
     private let concurrency: Int
     private static let maxBatches = 64
 
-    init(concurrency: Int) { self.concurrency = concurrency }
+    package init(concurrency: Int) { self.concurrency = concurrency }
 
-    var holding: [BatchID] { queue.holding }
+    package var holding: [BatchID] { queue.holding }
 
     /// How many batches to ask for now: enough that every request slot has its next page at hand, and no more. Nil for none.
-    mutating func credits(pageLength: Int) -> Int? {
+    package mutating func credits(pageLength: Int) -> Int? {
         var wanted = 0
         while queue.openLedgers + (asked + wanted) * batchLength < concurrency * pageLength,
             queue.holding.count + asked + wanted < Self.maxBatches
@@ -26,28 +26,28 @@ struct EpochDesk: Sendable {
         return wanted > 0 ? wanted : nil
     }
 
-    mutating func add(_ batch: Batch) {
+    package mutating func add(_ batch: Batch) {
         asked = max(0, asked - 1)
         batchLength = batch.ledgers.count
         queue.add(batch)
     }
 
     /// The next request to make; nil while all slots are taken or nothing is left to ask for.
-    mutating func nextJob(pageLength: Int) -> PageJob? {
+    package mutating func nextJob(pageLength: Int) -> PageJob? {
         guard inFlight < concurrency, let job = queue.next(limit: pageLength) else { return nil }
         inFlight += 1
         return job
     }
 
     /// A request has ended, one way or the other: its slot is free.
-    mutating func requestEnded() { inFlight -= 1 }
+    package mutating func requestEnded() { inFlight -= 1 }
 
     /// - Returns: the batch that the page made whole, if it did.
-    mutating func finish(_ job: PageJob, _ page: PageRows) throws(PagesDoNotJoin) -> FinishedBatch? {
+    package mutating func finish(_ job: PageJob, _ page: PageRows) throws(PagesDoNotJoin) -> FinishedBatch? {
         try queue.finish(job, page)
     }
 
     /// The job's batch is given back.
     /// - Returns: false where it was given back before.
-    mutating func giveBack(_ job: PageJob) -> Bool { queue.giveBack(job) }
+    package mutating func giveBack(_ job: PageJob) -> Bool { queue.giveBack(job) }
 }

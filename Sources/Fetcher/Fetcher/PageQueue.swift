@@ -1,43 +1,50 @@
-import Pipeline
-import Protocols
-import StellarXDR
+package import Pipeline
+package import Protocols
+package import StellarXDR
 
 /// The ledgers of one request.
-struct PageJob: Sendable, Equatable {
-    let batch: Batch
-    let ledgers: LedgerRange
+package struct PageJob: Sendable, Equatable {
+    package let batch: Batch
+    package let ledgers: LedgerRange
     /// Tells this lease of the batch from an earlier one that was given back: pages of that one may still be under way.
-    let lease: Int
+    package let lease: Int
 }
 
 /// What one page gave: rows of the batch's protocols in its order, and the ends of its hash chain.
-struct PageRows: Sendable {
-    let ledgers: LedgerRange
-    let rows: [ProtocolRows]
-    let previousHash: Hash32
-    let lastHash: Hash32
+package struct PageRows: Sendable {
+    package let ledgers: LedgerRange
+    package let rows: [ProtocolRows]
+    package let previousHash: Hash32
+    package let lastHash: Hash32
+
+    package init(ledgers: LedgerRange, rows: [ProtocolRows], previousHash: Hash32, lastHash: Hash32) {
+        self.ledgers = ledgers
+        self.rows = rows
+        self.previousHash = previousHash
+        self.lastHash = lastHash
+    }
 }
 
 /// A batch all of whose pages are here, in ledger order.
-struct FinishedBatch: Sendable {
-    let batch: Batch
-    let pages: [PageRows]
+package struct FinishedBatch: Sendable {
+    package let batch: Batch
+    package let pages: [PageRows]
 }
 
 /// Two pages of a batch that do not continue each other's hash chain.
-struct PagesDoNotJoin: Error, CustomStringConvertible {
-    let ledger: UInt32
-    let expected: Hash32
-    let found: Hash32
+package struct PagesDoNotJoin: Error, CustomStringConvertible {
+    package let ledger: UInt32
+    package let expected: Hash32
+    package let found: Hash32
 
-    var description: String {
+    package var description: String {
         "ledger \(ledger) names \(found.hex) as its predecessor's hash, but ledger \(ledger - 1) has \(expected.hex)"
     }
 }
 
 /// Cuts leased batches into pages and puts them together again. Several pages are under way at once, across batches, each of the
 /// length that suits the server at the moment when it is asked for. A pure state machine.
-struct PageQueue: Sendable {
+package struct PageQueue: Sendable {
     private struct Work {
         let batch: Batch
         let lease: Int
@@ -50,13 +57,15 @@ struct PageQueue: Sendable {
     private var works: [Work] = []
     private var leases = 0
 
+    package init() {}
+
     /// The batches that are worked on.
-    var holding: [BatchID] { works.map(\.batch.id) }
+    package var holding: [BatchID] { works.map(\.batch.id) }
 
     /// Ledgers that nobody asked the server for yet.
-    var openLedgers: Int { works.reduce(0) { $0 + $1.open.reduce(0) { $0 + $1.count } } }
+    package var openLedgers: Int { works.reduce(0) { $0 + $1.open.reduce(0) { $0 + $1.count } } }
 
-    mutating func add(_ batch: Batch) {
+    package mutating func add(_ batch: Batch) {
         guard !holding.contains(batch.id) else { return }
         leases += 1
         works.append(Work(batch: batch, lease: leases, open: [batch.ledgers]))
@@ -64,7 +73,7 @@ struct PageQueue: Sendable {
     }
 
     /// The next ledgers to ask for, lowest first, at most `limit` of them.
-    mutating func next(limit: Int) -> PageJob? {
+    package mutating func next(limit: Int) -> PageJob? {
         guard let index = works.firstIndex(where: { !$0.open.isEmpty }) else { return nil }
         let range = works[index].open.removeFirst()
         // A remainder of a few ledgers would be a request of its own: better a slightly longer page or two equal ones.
@@ -76,7 +85,7 @@ struct PageQueue: Sendable {
 
     /// A page came, possibly shorter than asked for.
     /// - Returns: the batch, once it is whole.
-    mutating func finish(_ job: PageJob, _ page: PageRows) throws(PagesDoNotJoin) -> FinishedBatch? {
+    package mutating func finish(_ job: PageJob, _ page: PageRows) throws(PagesDoNotJoin) -> FinishedBatch? {
         guard let index = works.firstIndex(where: { $0.lease == job.lease }) else { return nil }
         if page.ledgers.upperBound < job.ledgers.upperBound {
             works[index].open.append((page.ledgers.upperBound + 1)...job.ledgers.upperBound)
@@ -95,7 +104,7 @@ struct PageQueue: Sendable {
 
     /// The job's batch cannot be done here.
     /// - Returns: false where it was given back before.
-    mutating func giveBack(_ job: PageJob) -> Bool {
+    package mutating func giveBack(_ job: PageJob) -> Bool {
         let count = works.count
         works.removeAll { $0.lease == job.lease }
         return works.count < count
