@@ -73,13 +73,14 @@ private let admin = Value.address(.account(3))
     @Test func approveNamesSpenderAndLastLedger() throws {
         let rows = try rows(Event("approve", [from, to], .vec([.i128(0), .u32(.max)])))
         #expect(rows.count == 1)
-        #expect(rows[0].category == "ALLOWANCE")
-        #expect(rows[0].reason == "UPDATE")
-        #expect(rows[0].account == account1)
-        #expect(rows[0].spender == contract2)
-        #expect(rows[0].amount == "0")
-        #expect(rows[0].keyValue == ["live_until_ledger": .number(4_294_967_295)])
-        #expect(rows[0].toMuxedID == nil)
+        let row = try #require(rows.first)
+        #expect(row.category == "ALLOWANCE")
+        #expect(row.reason == "UPDATE")
+        #expect(row.account == account1)
+        #expect(row.spender == contract2)
+        #expect(row.amount == "0")
+        #expect(row.keyValue == ["live_until_ledger": .number(4_294_967_295)])
+        #expect(row.toMuxedID == nil)
     }
 
     @Test(arguments: [

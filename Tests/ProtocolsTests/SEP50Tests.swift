@@ -70,8 +70,8 @@ private let u256Max = "115792089237316195423570985008687907853269984665640564039
                 "6277101735386680763835789423207666416083908700390324961276",
             ])
         #expect(rows.map(\.reason) == ["MINT", "MINT", "MINT", "MINT", "MINT"])
-        #expect(rows[0].keyValue == ["from_token_id": .text("1"), "to_token_id": .text("9")])
-        #expect(rows[0].account == contract2)
+        #expect(rows.first?.keyValue == ["from_token_id": .text("1"), "to_token_id": .text("9")])
+        #expect(rows.first?.account == contract2)
     }
 
     @Test func approvals() throws {
@@ -97,7 +97,7 @@ private let u256Max = "115792089237316195423570985008687907853269984665640564039
                 "approve_for_all", [from],
                 .fields(("operator", from), ("live_until_ledger", .u32(1)), ("live_until_ledger", .u32(2)), ("operator", to))))
         #expect(rows.map(\.keyValue) == [["token_id": .text("2")], ["live_until_ledger": .number(2)]])
-        #expect(rows[1].spender == contract2)
+        #expect(rows.last?.spender == contract2)
     }
 
     /// What an event leaves behind must not show in the rows of the next.
