@@ -88,6 +88,9 @@ let package = Package(
             ["Operations", crypto, hummingbird, httpTypes, nioCore, argumentParser, logging, subprocess]),
         .program("ledger-simulator", path: "Simulator/ledger-simulator", ["LedgerSimulator", argumentParser]),
 
+        .executableTarget(
+            name: "ledger-walk-benchmark", dependencies: ["StellarXDR", "Protocols"], path: "Benchmarks/LedgerWalk", swiftSettings: strict),
+
         .target(name: "TestSupport", dependencies: ["PostgreSQL"], path: "Tests/TestSupport", swiftSettings: strict),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .tests("StellarXDRTests", ["StellarXDR", "CAllocationCounter"]),
