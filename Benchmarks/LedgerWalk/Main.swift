@@ -21,7 +21,7 @@ import StellarXDR
         print("\(ledgers.count) ledgers, \(bytes / max(1, ledgers.count)) bytes each on average, \(rounds) rounds")
 
         var events = 0
-        report("walk", bytes * rounds, ledgers.count * rounds) {
+        try report("walk", bytes * rounds, ledgers.count * rounds) {
             for _ in 0..<rounds {
                 for ledger in ledgers { events += try LedgerReader.read(ledger.span.bytes) { _ in }.eventCount }
             }
@@ -34,7 +34,7 @@ import StellarXDR
         let tracked = TrackedContracts(
             Dictionary(uniqueKeysWithValues: contracts.map { (ProtocolID(rawValue: $0), $1.compactMap { Hash32(hex: $0) }) }))
         var rows = 0
-        let seconds = report("walk and rows", bytes * rounds, ledgers.count * rounds) {
+        let seconds = try report("walk and rows", bytes * rounds, ledgers.count * rounds) {
             for _ in 0..<rounds {
                 var processor = try LedgerProcessor(protocols: contracts.keys.sorted().map { ProtocolID(rawValue: $0) }, tracked: tracked)
                 for ledger in ledgers { _ = try processor.process(ledger.span.bytes) }
