@@ -182,10 +182,9 @@ public actor PrivatePostgres {
         listen_addresses = ''
         unix_socket_directories = '$folder'
         fsync = off
-        max_connections = 400
         full_page_writes = off
         shared_buffers = 64MB
-        max_connections = 200
+        max_connections = 400
         END
         }
         answer make
