@@ -1,7 +1,7 @@
 # Everything a newcomer needs: `make demo` shows the program at work, `make test` proves it. See README.md.
 CONFIGURATION ?= release
 SWIFT ?= swift
-SOURCES := Package.swift Sources Tests
+SOURCES := Package.swift Sources Tests Benchmarks
 
 .PHONY: help setup build test test-unit demo bench format lint clean
 

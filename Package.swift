@@ -15,8 +15,8 @@ extension Target {
     static func program(_ name: String, path: String, _ dependencies: [Target.Dependency]) -> Target {
         .executableTarget(name: name, dependencies: dependencies, path: "Sources/\(path)", swiftSettings: strict)
     }
-    static func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
-        .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources, swiftSettings: strict)
+    static func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+        .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
     }
 }
 
@@ -88,9 +88,12 @@ let package = Package(
             ["Operations", crypto, hummingbird, httpTypes, nioCore, argumentParser, logging, subprocess]),
         .program("ledger-simulator", path: "Simulator/ledger-simulator", ["LedgerSimulator", argumentParser]),
 
+        .executableTarget(
+            name: "ledger-walk-benchmark", dependencies: ["StellarXDR", "Protocols"], path: "Benchmarks/LedgerWalk", swiftSettings: strict),
+
         .target(name: "TestSupport", dependencies: ["PostgreSQL"], path: "Tests/TestSupport", swiftSettings: strict),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
-        .tests("StellarXDRTests", ["StellarXDR", "CAllocationCounter"], resources: [.copy("Fixtures")]),
+        .tests("StellarXDRTests", ["StellarXDR", "CAllocationCounter"]),
         .tests("ProtocolsTests", ["Protocols", "StellarXDR"]),
         .tests("LedgerSourcesTests", ["LedgerSources", "StellarXDR", crypto, nioCore, nioPosix, logging]),
         .tests("PostgreSQLTests", ["PostgreSQL", "TestSupport"]),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Says what stellar-sdk, an implementation of XDR that is not ours, finds in ledgers: JSON that the tests compare our reader with.
 
-    python3 Scripts/witness-ledgers.py Tests/StellarXDRTests/Fixtures/*/*.xdr > Tests/StellarXDRTests/Fixtures/witness.json
+    python3 Scripts/witness-ledgers.py Tests/Fixtures/synthetic/*.xdr Tests/StellarXDRTests/Fixtures/random/*.xdr > Tests/StellarXDRTests/Fixtures/witness.json
 
 Ledgers are LedgerCloseMeta files, .xdr or .xdr.gz. An event is [transaction, operation, type, contract, topics, FNV-1a of the topics' XDR,
 FNV-1a of the data's XDR]; its contract is an index into `contracts`, or null.

@@ -26,10 +26,12 @@ import Testing
     @Test(.enabled(if: Self.folders.isEmpty == false, "MADE_LEDGERS names no folder of ledgers"), arguments: Self.folders)
     func furtherSeeds(folder: URL) async throws {
         let fixture = try Fixture(folder)
-        for (fetchers, batchSize) in [(1, 100), (2, 7), (4, 1)] {
-            try await Stage.with(fixture) { stage in
-                try await stage.migrate(["--fetchers", "\(fetchers)", "--batch-size", "\(batchSize)"])
-                try await stage.expectComplete()
+        for fetchers in [1, 2, 4] {
+            for batchSize in [1, 7, 100] {
+                try await Stage.with(fixture) { stage in
+                    try await stage.migrate(["--fetchers", "\(fetchers)", "--batch-size", "\(batchSize)"])
+                    try await stage.expectComplete()
+                }
             }
         }
     }

@@ -61,6 +61,8 @@ import Testing
             run.send(SIGKILL)
             #expect(await run.exit() == 128 + SIGKILL)
             try await stage.migrate()
+            let left = try FileManager.default.contentsOfDirectory(atPath: FileManager.default.temporaryDirectory.path)
+            #expect(!left.contains { $0.hasPrefix("wallet-backend-\(run.pid)-") }, "temporary sockets go, at the latest with the next run")
             try await stage.expectComplete()
             // The first run's workers hold connections and locks only as long as they live.
             try await stage.connection.waitUntil(

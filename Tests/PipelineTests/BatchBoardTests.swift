@@ -7,6 +7,19 @@ import Testing
         BatchBoard(plan: cursors, batchLength: length, window: Window(batches: window))
     }
 
+    @Test func numbersFromOutsideAreNoReasonToCrash() {
+        var board = board(RoundPlan(cursors: ["SEP41": 0], target: 100))
+        board.grant(.max, to: 1)
+        board.grant(.max, to: 1)
+        board.grant(.min, to: 1)
+        _ = board.assignments()
+        for id in 1...4 { board.received(id, bytes: .max) }
+        #expect(board.assignments().isEmpty)
+        board.received(.min, bytes: .min)
+        board.committed(through: .max)
+        #expect(board.outstanding == 0)
+    }
+
     @Test func nothingIsGivenOutUnasked() {
         var board = board(RoundPlan(cursors: ["SEP41": 0], target: 100))
         #expect(board.assignments().isEmpty)

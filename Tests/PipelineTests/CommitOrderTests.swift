@@ -64,6 +64,15 @@ import Testing
         #expect(order.accept(header(11...20, worker: 3), 3) == .duplicate)
     }
 
+    @Test func aBatchThatBeginsAtLedgerZeroIsNoReasonToCrash() throws {
+        var order = order()
+        _ = order.accept(
+            RowsHeader(
+                run: run, epoch: 1, worker: 1, batch: Batch(id: 1, ledgers: 0...UInt32.max, protocols: ["A"]),
+                parts: [RowsHeader.Part(protocolID: "A", frames: [])], previousHash: "", lastHash: ""), 1)
+        #expect(try order.nextGroup(maxRows: 10) == nil)
+    }
+
     @Test func refusesWhatOverlapsTheCursorOrAnotherBatch() {
         var order = order()
         guard case .refused = order.accept(header(5...20), 1) else { Issue.record("overlap with the cursor"); return }

@@ -9,10 +9,10 @@ import Testing
         try expectRows(LedgerFolder.synthetic)
     }
 
-    /// Folders that `make_ledgers.py` made of other seeds, all in one: LEDGER_FIXTURES.
-    @Test(.enabled(if: ProcessInfo.processInfo.environment["LEDGER_FIXTURES"] != nil))
+    /// Folders that `make_ledgers.py` made of other seeds, all in one: MADE_LEDGERS.
+    @Test(.enabled(if: ProcessInfo.processInfo.environment["MADE_LEDGERS"] != nil))
     func furtherSeedsGiveTheExpectedRows() throws {
-        let root = URL(filePath: try #require(ProcessInfo.processInfo.environment["LEDGER_FIXTURES"]))
+        let root = URL(filePath: try #require(ProcessInfo.processInfo.environment["MADE_LEDGERS"]))
         let folders = try FileManager.default.contentsOfDirectory(at: root, includingPropertiesForKeys: nil)
             .filter { FileManager.default.fileExists(atPath: $0.appending(path: "expected.jsonl").path) }
         #expect(!folders.isEmpty)

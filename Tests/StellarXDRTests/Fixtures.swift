@@ -75,10 +75,11 @@ struct LedgerFile: Sendable, CustomTestStringConvertible {
 }
 
 enum Fixtures {
-    static let folder = Bundle.module.bundleURL.appending(path: "Fixtures")
+    static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
 
     /// Made by an independent simulator of contracts: V1 and V2, fee bumps, failures, all event shapes.
-    static var synthetic: [LedgerFile] { get throws { try LedgerFile.all(in: folder.appending(path: "synthetic")) } }
+    static var synthetic: [LedgerFile] { get throws { try LedgerFile.all(in: shared.appending(path: "synthetic")) } }
+    private static let shared = folder.deletingLastPathComponent().deletingLastPathComponent().appending(path: "Fixtures")
 
     /// Made from the XDR definitions alone (Scripts/make-random-ledgers.py): V0 to V2, metas V0 to V4, every kind of entry and operation.
     static var random: [LedgerFile] { get throws { try LedgerFile.all(in: folder.appending(path: "random")) } }
@@ -87,7 +88,7 @@ enum Fixtures {
 
     /// Ledgers of the public network, which are not part of the project: gunzipped, with their own witness.json.
     static var pubnetFolder: URL? {
-        ProcessInfo.processInfo.environment["PUBNET_LEDGERS"].map { URL(filePath: $0) }
+        ProcessInfo.processInfo.environment["WITNESSED_LEDGERS"].map { URL(filePath: $0) }
     }
 }
 

@@ -65,7 +65,7 @@ struct Migration: Sendable {
                 attempted: state.attempted[id] ?? committed, latest: snapshot.latestLedger)
             switch verdict {
             case .ours(let ledger) where ledger > snapshot.latestLedger:
-                let numbers = "it stands at \(ledger), past the latest ingested ledger (\(snapshot.latest)): nothing can have moved it there"
+                let numbers = "it stands at \(ledger), past the latest ingested ledger (\(snapshot.latest))"
                 leave(id, .failed("cursor \(CursorNames.history(id)): \(numbers)"), &state)
             case .ours(let ledger):
                 if ledger != committed {

@@ -89,7 +89,7 @@ public struct BatchBoard: Sendable {
 
     /// A fetcher asks for that many batches more.
     public mutating func grant(_ count: Int, to worker: WorkerID) {
-        credits[worker, default: 0] += max(0, count)
+        credits[worker] = min(1000, credits[worker, default: 0] + max(0, min(1000, count)))
     }
 
     /// A fetcher is gone: its credits lapse and what it worked on waits for another one.
@@ -102,6 +102,7 @@ public struct BatchBoard: Sendable {
     /// The writer has all rows of the batch; a batch that was leased anew meanwhile is accepted all the same, the rows are equal.
     public mutating func received(_ id: BatchID, bytes: Int) {
         guard var entry = entries[id] else { return }
+        let bytes = max(0, min(bytes, 1 << 40))
         entry.state = .received(bytes: bytes)
         entries[id] = entry
         let perLedger = Double(bytes) / Double(entry.batch.ledgers.count)

@@ -138,7 +138,7 @@ public struct CommitOrder<Payload: Sendable>: Sendable {
 
     private func readyStart() -> UInt32? {
         waiting.values.filter { member in
-            active(member.header).allSatisfy { cursors[$0] == member.header.batch.ledgers.lowerBound - 1 }
+            active(member.header).allSatisfy { cursors[$0] == member.header.batch.ledgers.lowerBound &- 1 }
         }.map(\.header.batch.ledgers.lowerBound).min()
     }
 
@@ -160,6 +160,6 @@ public struct ChainBroken: Error, Sendable, Equatable, CustomStringConvertible {
 
     /// What an operator reads.
     public var description: String {
-        "ledger \(batch.ledgers.lowerBound) names \(found) as its predecessor's hash, but ledger \(batch.ledgers.lowerBound - 1) has \(expected)"
+        "ledger \(batch.ledgers.lowerBound) names \(found) as its predecessor's hash, but ledger \(batch.ledgers.lowerBound &- 1) has \(expected)"
     }
 }
