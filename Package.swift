@@ -15,8 +15,8 @@ extension Target {
     static func program(_ name: String, path: String, _ dependencies: [Target.Dependency]) -> Target {
         .executableTarget(name: name, dependencies: dependencies, path: "Sources/\(path)", swiftSettings: strict)
     }
-    static func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-        .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
+    static func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+        .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", exclude: exclude, swiftSettings: strict)
     }
 }
 
@@ -93,7 +93,7 @@ let package = Package(
 
         .target(name: "TestSupport", dependencies: ["PostgreSQL"], path: "Tests/TestSupport", swiftSettings: strict),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
-        .tests("StellarXDRTests", ["StellarXDR", "CAllocationCounter"]),
+        .tests("StellarXDRTests", ["StellarXDR", "CAllocationCounter"], exclude: ["Fixtures"]),
         .tests("ProtocolsTests", ["Protocols", "StellarXDR"]),
         .tests("LedgerSourcesTests", ["LedgerSources", "StellarXDR", crypto, nioCore, nioPosix, logging]),
         .tests("PostgreSQLTests", ["PostgreSQL", "TestSupport"]),
