@@ -9,13 +9,15 @@ struct CheckedLedger {
     let header: LedgerHeader
 
     init(_ ledger: SimulatorClient.Answer.Ledger) throws {
-        xdr = [UInt8](try #require(Data(base64Encoded: ledger.metadataXdr)))
-        header = try LedgerReader.read(xdr.span.bytes) { _ in }.header
+        let xdr = [UInt8](try #require(Data(base64Encoded: ledger.metadataXdr)))
+        let header = try LedgerReader.read(xdr.span.bytes) { _ in }.header
         #expect(header.sequence == ledger.sequence && header.hash.hex == ledger.hash && "\(header.closeTime)" == ledger.ledgerCloseTime)
         #expect(SHA256.hash(data: xdr[header.headerRange]).map { String(format: "%02x", $0) }.joined() == ledger.hash)
         // LedgerHeaderHistoryEntry: hash, header, extension.
         let entry = xdr[header.headerRange.lowerBound - 32..<header.headerRange.upperBound + 4]
         #expect(Data(base64Encoded: ledger.headerXdr) == Data(entry))
+        self.xdr = xdr
+        self.header = header
     }
 
     /// Checks ledgers and that each names its predecessor.

@@ -32,7 +32,10 @@ import Testing
 
     @Test(arguments: [("-32603", -32603), ("-32001", -32001)])
     func errors(fault: String, code: Int) async throws {
-        try await with(fault) { client in #expect(try await client.ledgers(from: 100, limit: 3).error?.code == code) }
+        try await with(fault) { client in
+            let answer = try await client.ledgers(from: 100, limit: 3)
+            #expect(answer.error?.code == code)
+        }
     }
 
     @Test func anEmptyPageLooksLikeASuccess() async throws {

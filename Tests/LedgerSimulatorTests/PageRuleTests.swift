@@ -1,4 +1,5 @@
 import Foundation
+import NIOHTTP1
 import Testing
 
 /// What the simulator answers to whom: codes and words of the real server.
@@ -14,7 +15,8 @@ import Testing
 
     @Test func callsThatAreNone() async throws {
         try await SimulatorClient.with { client in
-            #expect(try await client.call("getNothing").error?.code == -32601)
+            let unknown = try await client.call("getNothing")
+            #expect(unknown.error?.code == -32601)
             #expect(try await client.call("getHealth", "[1]").error?.code == -32602, "parameters go by name only")
             func code(_ body: String) async throws -> Int? {
                 let answer = try await client.post(body)
@@ -94,7 +96,8 @@ import Testing
 
     @Test func retentionBeginsWhereItIsTold() async throws {
         try await SimulatorClient.with(SimulatorClient.made + ["--oldest", "150"]) { client in
-            #expect(try await client.call("getHealth").result?.oldestLedger == 150)
+            let health = try await client.call("getHealth")
+            #expect(health.result?.oldestLedger == 150)
             #expect(try await client.ledgers(from: 149, limit: 1).error?.code == -32600)
             #expect(try await client.ledgers(from: 150, limit: 1).result?.ledgers?.map(\.sequence) == [150])
         }

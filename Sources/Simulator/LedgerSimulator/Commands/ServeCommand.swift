@@ -16,7 +16,9 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "Oldest ledger that is kept; the first unless given.") var oldest: UInt32?
     @Option(help: "Close a new ledger every so many seconds.") var closeEvery: Double?
     @Option(help: "Milliseconds before each answer.") var latency = 0
+    // Unconditional: some names begin with a dash.
     @Option(
+        parsing: .unconditional,
         help: "Faults that answers to getLedgers meet in turn, comma-separated: \(Fault.allCases.map(\.rawValue).joined(separator: ", ")).")
     var faults: String?
     @Option(help: "Spoil every n-th answer to getLedgers.") var failEvery = 2
