@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What is refused is refused before anything is written, and says why.
-@Suite struct ValidationTests {
+@Suite(.serialized) struct ValidationTests {
     private struct Case: Sendable, CustomTestStringConvertible {
         let name: String
         var setUp: String?
@@ -95,28 +95,6 @@ import Testing
             #expect(run.log.contains("1000") && run.log.contains("1019") && run.log.contains("10"), "\(run.log)")
             #expect(try await stage.status("SEP41") == "failed")
         }
-    }
-
-    @Test func anRPCThatCannotBeReachedIsTriedForAWhileAndThenNamed() async throws {
-        try await Stage.with { stage in
-            let before = try await stage.fingerprint()
-            let run = try await stage.migrate(environment: ["RPC_URL": "http://user:\(PrivatePostgres.password)@127.0.0.1:1/"], exits: 1)
-            #expect(run.log.contains("trying again") && run.log.contains("http://127.0.0.1:1"), "\(run.log)")
-            #expect(!run.log.contains(PrivatePostgres.password), "\(run.log)")
-            #expect(try await stage.fingerprint() == before)
-        }
-    }
-
-    @Test func aDatabaseThatCannotBeReachedIsTriedForAWhileAndThenNamed() async throws {
-        let run = try RunningProgram(
-            "wallet-backend", ["protocol-migrate", "history", "--protocol-id", "SEP41"],
-            environment: [
-                "DATABASE_URL": "postgresql://someone:\(PrivatePostgres.password)@127.0.0.1:1/there", "RPC_URL": "http://127.0.0.1:1",
-                "NETWORK_PASSPHRASE": "x",
-            ])
-        #expect(await run.exit() == 1)
-        #expect(run.log.contains("trying again") && run.log.contains("someone") && run.log.contains("127.0.0.1"), "\(run.log)")
-        #expect(!run.log.contains(PrivatePostgres.password), "\(run.log)")
     }
 
     @Test(

@@ -182,6 +182,7 @@ public actor PrivatePostgres {
         listen_addresses = ''
         unix_socket_directories = '$folder'
         fsync = off
+        max_connections = 400
         full_page_writes = off
         shared_buffers = 64MB
         max_connections = 200
