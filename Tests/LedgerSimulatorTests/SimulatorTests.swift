@@ -1,181 +1,140 @@
-import AsyncHTTPClient
-import Crypto
 import Foundation
-import NIOCore
-import NIOHTTP1
 import StellarXDR
 import TestSupport
 import Testing
 
-/// The simulator as a client sees it: page rules, errors, counts, and ledgers that are what they claim to be.
+/// The ledgers that the simulator serves: made, recorded, repeated.
 @Suite struct SimulatorTests {
-    private struct Answer: Decodable {
-        struct Failure: Decodable {
-            let code: Int
-            let message: String
-        }
-        struct Ledger: Decodable {
-            let hash: String
-            let sequence: UInt32
-            let ledgerCloseTime: String
-            let headerXdr: String
-            let metadataXdr: String
-        }
-        struct Result: Decodable {
-            let ledgers: [Ledger]?
-            let latestLedger: UInt32?
-            let oldestLedger: UInt32?
-            let cursor: String?
-            let passphrase: String?
-            let status: String?
-            let sequence: UInt32?
-        }
-        let result: Result?
-        let error: Failure?
-    }
-
-    private static let made = ["serve", "--port", "0", "--seed", "3", "--first", "100", "--count", "260", "--ledger-bytes", "20000"]
-
-    private func withSimulator<Value>(_ arguments: [String] = made, _ body: (RunningProgram, String) async throws -> Value) async throws
-        -> Value
-    {
-        let simulator = try RunningProgram("ledger-simulator", arguments)
-        let line = try #require(await simulator.line(containing: "listening on "), "\(simulator.log)")
-        let value = try await body(simulator, String(line.split(separator: " ").last ?? ""))
-        simulator.send(SIGTERM)
-        #expect(await simulator.exit() == 0, "\(simulator.log)")
-        return value
-    }
-
-    private func call(_ url: String, _ method: String, _ parameters: String = "{}") async throws -> Answer {
-        var request = HTTPClientRequest(url: url)
-        request.method = .POST
-        request.body = .bytes(ByteBuffer(string: "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\(method)\",\"params\":\(parameters)}"))
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
-        #expect(response.status == .ok)
-        return try JSONDecoder().decode(Answer.self, from: Data(try await response.body.collect(upTo: 1 << 28).readableBytesView))
-    }
-
-    private func statistics(_ url: String) async throws -> [String: Int] {
-        let response = try await HTTPClient.shared.execute(HTTPClientRequest(url: url + "/stats"), timeout: .seconds(60))
-        let object = try JSONSerialization.jsonObject(with: Data(try await response.body.collect(upTo: 1 << 20).readableBytesView))
-        return (object as? [String: Any] ?? [:]).compactMapValues { $0 as? Int }
-    }
-
-    @Test func smallMethods() async throws {
-        try await withSimulator(Self.made + ["--network-passphrase", "Somewhere"]) { _, url in
-            let health = try await call(url, "getHealth").result
-            #expect(health?.status == "healthy" && health?.oldestLedger == 100 && health?.latestLedger == 359)
-            #expect(try await call(url, "getNetwork").result?.passphrase == "Somewhere")
-            #expect(try await call(url, "getLatestLedger").result?.sequence == 359)
-            #expect(try await call(url, "getNothing").error?.code == -32601)
-            #expect(try await call(url, "getHealth", "[1]").error?.code == -32602)
-        }
-    }
-
-    @Test(arguments: [
-        (
-            "{\"startLedger\":99}", -32600,
-            "start ledger (99) must be between the oldest ledger: 100 and the latest ledger: 359 for this rpc instance"
-        ),
-        ("{\"startLedger\":360}", -32600, "start ledger (360) must be between"),
-        ("{\"startLedger\":100,\"pagination\":{\"limit\":201}}", -32602, "limit must not exceed 200"),
-        ("{\"startLedger\":100,\"pagination\":{\"cursor\":\"120\"}}", -32602, "cannot both be set"),
-        ("{\"pagination\":{\"cursor\":\"359\"}}", -32600, "must be between"),
-        ("{\"pagination\":{\"cursor\":\"x\"}}", -32602, "cursor"),
-    ])
-    func refusals(parameters: String, code: Int, message: String) async throws {
-        try await withSimulator { _, url in
-            let error = try await call(url, "getLedgers", parameters).error
-            #expect(error?.code == code)
-            #expect(error?.message.contains(message) == true, "\(error?.message ?? "no error")")
-        }
-    }
-
-    @Test func pagesFollowTheCursorToTheTip() async throws {
-        try await withSimulator { _, url in
-            let first = try #require(try await call(url, "getLedgers", "{\"startLedger\":100}").result)
-            #expect(first.ledgers?.map(\.sequence) == Array(100...149), "the default limit is 50")
-            #expect(first.cursor == "149" && first.latestLedger == 359)
-            let second = try #require(try await call(url, "getLedgers", "{\"pagination\":{\"cursor\":\"149\",\"limit\":200}}").result)
-            #expect(second.ledgers?.map(\.sequence) == Array(150...349))
-            let last = try #require(try await call(url, "getLedgers", "{\"pagination\":{\"cursor\":\"349\",\"limit\":200}}").result)
-            #expect(last.ledgers?.map(\.sequence) == Array(350...359), "a page that reaches the tip is shorter")
-            let served = try await statistics(url)
-            #expect(served["served"] == 260 && served["distinct"] == 260 && served["max"] == 1)
-            _ = try await call(url, "getLedgers", "{\"startLedger\":100,\"pagination\":{\"limit\":1}}")
-            #expect(try await statistics(url)["max"] == 2)
-        }
-    }
+    private static let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+    private static let fixtures = package.appendingPathComponent("Tests/Fixtures/synthetic")
 
     @Test func everyLedgerIsWhatItClaims() async throws {
-        try await withSimulator { _, url in
-            let ledgers = try #require(
-                try await call(url, "getLedgers", "{\"startLedger\":100,\"pagination\":{\"limit\":200}}").result?.ledgers)
-            var previous: Hash32?
-            for ledger in ledgers {
-                let xdr = [UInt8](try #require(Data(base64Encoded: ledger.metadataXdr)))
-                let header = try LedgerReader.read(xdr.span.bytes) { _ in }.header
-                #expect(
-                    header.sequence == ledger.sequence && header.hash.hex == ledger.hash && "\(header.closeTime)" == ledger.ledgerCloseTime)
-                #expect(Hash32(hex: SHA256.hash(data: xdr[header.headerRange]).map { String(format: "%02x", $0) }.joined()) == header.hash)
-                if let previous { #expect(header.previousLedgerHash == previous) }
-                previous = header.hash
-                #expect(Data(base64Encoded: ledger.headerXdr)?.count ?? 0 > header.headerRange.count)
+        try await SimulatorClient.with { client in
+            let ledgers = try CheckedLedger.chain(try #require(try await client.ledgers(from: 100, limit: 200).result?.ledgers))
+            #expect(ledgers.count == 200)
+            // Both versions of LedgerCloseMeta occur.
+            #expect(Set(ledgers.map(\.xdr[3])) == [1, 2])
+        }
+    }
+
+    @Test func ledgersHaveTheSizeThatWasAskedFor() async throws {
+        let arguments = ["--seed", "4", "--first", "100", "--count", "40", "--ledger-bytes", "300000", "--events", "30"]
+        try await SimulatorClient.with(arguments) { client in
+            for ledger in try CheckedLedger.chain(try #require(try await client.ledgers(from: 100, limit: 40).result?.ledgers)) {
+                #expect((240_000...360_000).contains(ledger.xdr.count))
             }
         }
     }
 
     @Test func theSameSeedGivesTheSameLedgersInWhateverOrder() async throws {
-        func ledger(_ url: String, _ sequence: Int) async throws -> String? {
-            try await call(url, "getLedgers", "{\"startLedger\":\(sequence),\"pagination\":{\"limit\":1}}").result?.ledgers?.first?
-                .metadataXdr
+        func ledger(_ client: SimulatorClient, _ sequence: Int) async throws -> String? {
+            try await client.ledgers(from: sequence, limit: 1).result?.ledgers?.first?.metadataXdr
         }
-        let forward = try await withSimulator { _, url in [try await ledger(url, 100), try await ledger(url, 200)] }
-        let backward = try await withSimulator { _, url in [try await ledger(url, 200), try await ledger(url, 100)] }
+        let forward = try await SimulatorClient.with { [try await ledger($0, 100), try await ledger($0, 200)] }
+        let backward = try await SimulatorClient.with { [try await ledger($0, 200), try await ledger($0, 100)] }
         #expect(forward == backward.reversed())
         #expect(forward[0] != nil && forward[0] != forward[1])
     }
 
     @Test func ledgersCloseWhenAsked() async throws {
-        try await withSimulator(Self.made + ["--close-every", "0.05"]) { _, url in
+        try await SimulatorClient.with(SimulatorClient.made + ["--close-every", "0.05"]) { client in
             var latest: UInt32 = 0
             // Ends as soon as three ledgers have closed; a simulator that closes none runs into the test's own limit.
-            while latest < 362 { latest = try await call(url, "getHealth").result?.latestLedger ?? 0 }
-            let page = try await call(url, "getLedgers", "{\"startLedger\":360,\"pagination\":{\"limit\":3}}").result
-            #expect(page?.ledgers?.map(\.sequence) == [360, 361, 362])
+            while latest < 362 { latest = try await client.call("getHealth").result?.latestLedger ?? 0 }
+            let page = try await client.ledgers(from: 359, limit: 4).result
+            _ = try CheckedLedger.chain(try #require(page?.ledgers))
+            #expect(page?.ledgers?.map(\.sequence) == [359, 360, 361, 362])
+        }
+    }
+
+    @Test func aFolderClosesWhatItHasInStore() async throws {
+        try await SimulatorClient.with(["--ledgers", Self.fixtures.path, "--count", "5", "--close-every", "0.02"]) { client in
+            let oldest = Int(try #require(try await client.call("getHealth").result?.oldestLedger))
+            while try await client.call("getHealth").result?.latestLedger ?? 0 < oldest + 19 {}
+            let ledgers = try CheckedLedger.chain(try #require(try await client.ledgers(from: oldest, limit: 200).result?.ledgers))
+            #expect(ledgers.count == 20)
+        }
+    }
+
+    @Test func recordedLedgersAreServedAsTheyAre() async throws {
+        try await SimulatorClient.with(["--ledgers", Self.fixtures.path]) { client in
+            let oldest = Int(try #require(try await client.call("getHealth").result?.oldestLedger))
+            let ledgers = try CheckedLedger.chain(try #require(try await client.ledgers(from: oldest, limit: 200).result?.ledgers))
+            #expect(ledgers.map { Int($0.header.sequence) } == Array(oldest..<oldest + 20))
         }
     }
 
     @Test func recordedLedgersAreRepeatedUnderNewNumbers() async throws {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent(
-            "Fixtures/synthetic")
-        try await withSimulator(["serve", "--port", "0", "--ledgers", folder.path, "--repeat", "5000", "45"]) { _, url in
-            let ledgers = try #require(
-                try await call(url, "getLedgers", "{\"startLedger\":5000,\"pagination\":{\"limit\":200}}").result?.ledgers)
-            #expect(ledgers.map(\.sequence) == Array(5000...5044))
-            var previous: Hash32?
-            for ledger in ledgers {
-                let xdr = [UInt8](try #require(Data(base64Encoded: ledger.metadataXdr)))
-                let header = try LedgerReader.read(xdr.span.bytes) { _ in }.header
-                #expect(header.sequence == ledger.sequence && header.hash.hex == ledger.hash)
-                #expect(Hash32(hex: SHA256.hash(data: xdr[header.headerRange]).map { String(format: "%02x", $0) }.joined()) == header.hash)
-                if let previous { #expect(header.previousLedgerHash == previous) }
-                previous = header.hash
+        let recorded = try await SimulatorClient.with(["--ledgers", Self.fixtures.path]) { client in
+            let oldest = Int(try #require(try await client.call("getHealth").result?.oldestLedger))
+            return try CheckedLedger.chain(try #require(try await client.ledgers(from: oldest, limit: 200).result?.ledgers))
+        }
+        try await SimulatorClient.with(["--ledgers", Self.fixtures.path, "--repeat", "5000", "45"]) { client in
+            let ledgers = try CheckedLedger.chain(try #require(try await client.ledgers(from: 5000, limit: 200).result?.ledgers))
+            #expect(ledgers.map(\.header.sequence) == Array(5000...5044))
+            for (index, ledger) in ledgers.enumerated() {
+                let original = recorded[index % recorded.count]
+                #expect(ledger.header.closeTime == recorded[0].header.closeTime + UInt64(5 * index))
+                #expect(ledger.xdr[ledger.header.headerRange.upperBound...] == original.xdr[original.header.headerRange.upperBound...])
             }
         }
     }
 
-    /// The independent witness: the Python SDK's own client and decoder.
+    @Test func madeFilesAreWhatIsServed() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("ledgers-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let make = try RunningProgram("ledger-simulator", ["make", "--out", folder.path] + SimulatorClient.made)
+        #expect(await make.exit() == 0, "\(make.log)")
+        let served = try await SimulatorClient.with { try await $0.ledgers(from: 100, limit: 200).result?.ledgers }
+        for ledger in try #require(served) {
+            let file = try Data(contentsOf: folder.appendingPathComponent("ledger-\(ledger.sequence).xdr"))
+            #expect(file.base64EncodedString() == ledger.metadataXdr)
+        }
+        let expect = try RunningProgram("ledger-simulator", ["expect"] + SimulatorClient.made)
+        #expect(await expect.exit() == 0)
+        let rows = try String(contentsOf: folder.appendingPathComponent("expected.jsonl"), encoding: .utf8).split(separator: "\n")
+        #expect(rows.map(String.init) == expect.lines)
+        #expect(rows.count > 260)
+    }
+
+    @Test(arguments: [
+        [], ["--seed", "1", "--ledgers", "x"], ["--seed", "1", "--repeat", "1", "2"], ["--ledgers", "x", "--repeat", "1"],
+        ["--seed", "1", "--first", "2147483000"], ["--ledgers", "x", "--repeat", "4294967295", "2"], ["--seed", "1", "--faults", "noise"],
+        ["--seed", "1", "--port", "70000"], ["--seed", "1", "--count", "0"], ["--seed", "-1"],
+    ])
+    func usageErrors(arguments: [String]) async throws {
+        let simulator = try RunningProgram("ledger-simulator", ["serve"] + arguments)
+        #expect(await simulator.exit() == 64, "\(simulator.log)")
+    }
+
+    @Test(arguments: [
+        (["--ledgers", "/nowhere"], "/nowhere"), (["--ledgers", fixtures.path, "--first", "5"], "has no ledger 5"),
+        (["--seed", "1", "--count", "5", "--oldest", "99"], "--oldest 99"),
+    ])
+    func whatCannotBeServedIsSaid(arguments: [String], reason: String) async throws {
+        let simulator = try RunningProgram("ledger-simulator", ["serve", "--port", "0"] + arguments)
+        #expect(await simulator.exit() == 1)
+        #expect(simulator.log.contains(reason), "\(simulator.log)")
+    }
+
+    /// The independent witness: the Python SDK's own client and decoder, and rows that are read from the ledgers with it.
     @Test(.enabled(if: ProcessInfo.processInfo.environment["WITNESS_PYTHON"] != nil, "WITNESS_PYTHON is not set: no Python stellar-sdk"))
-    func thePythonSDKCanUseItAndDecodesEveryLedger() async throws {
-        let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-            .appendingPathComponent("Scripts/check-simulator.py")
-        try await withSimulator(Self.made + ["--events", "60", "--rare-addresses"]) { _, url in
+    func thePythonSDKCanUseItAndFindsTheExpectedRows() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("witness-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let arguments = SimulatorClient.made + ["--events", "60", "--rare-addresses"]
+        let make = try RunningProgram("ledger-simulator", ["make", "--out", folder.path] + arguments)
+        #expect(await make.exit() == 0, "\(make.log)")
+        try await SimulatorClient.with(arguments) { client in
             let check = try RunningProgram(
-                executable: URL(fileURLWithPath: ProcessInfo.processInfo.environment["WITNESS_PYTHON"] ?? ""), [script.path, url])
+                executable: URL(fileURLWithPath: ProcessInfo.processInfo.environment["WITNESS_PYTHON"] ?? ""),
+                [
+                    Self.package.appendingPathComponent("Scripts/check-simulator.py").path, client.url,
+                    folder.appendingPathComponent("contracts.json").path, folder.appendingPathComponent("expected.jsonl").path,
+                ])
             #expect(await check.exit() == 0, "\(check.log)")
-            #expect(check.log.contains("260 ledgers checked"), "\(check.log)")
+            #expect(check.log.contains("260 ledgers checked") && check.log.contains("rows agree"), "\(check.log)")
         }
     }
 }

@@ -20,7 +20,7 @@ struct ExpectCommand: ParsableCommand {
     func run() throws {
         let plan = try source.plan()
         let ledgers = GeneratedLedgers(plan)
-        for sequence in plan.first...(plan.first + UInt32(source.count ?? 1000) - 1) {
+        for sequence in try source.madeLedgers() {
             let rows = ledgers.expectedRows(of: sequence)
             if !rows.isEmpty { Output.line(rows.joined(separator: "\n")) }
         }
@@ -36,7 +36,7 @@ struct MakeCommand: AsyncParsableCommand {
     @Option(help: "The folder; made where it is missing.") var out: String
 
     func run() async throws {
-        let (supply, ledgers) = try await source.supply()
+        let (supply, ledgers) = try await source.supply(growing: false)
         let folder = URL(fileURLWithPath: out, isDirectory: true)
         do {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

@@ -16,7 +16,9 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "Oldest ledger that is kept; the first unless given.") var oldest: UInt32?
     @Option(help: "Close a new ledger every so many seconds.") var closeEvery: Double?
     @Option(help: "Milliseconds before each answer.") var latency = 0
+    // Unconditional: some names begin with a dash.
     @Option(
+        parsing: .unconditional,
         help: "Faults that answers to getLedgers meet in turn, comma-separated: \(Fault.allCases.map(\.rawValue).joined(separator: ", ")).")
     var faults: String?
     @Option(help: "Spoil every n-th answer to getLedgers.") var failEvery = 2
@@ -27,9 +29,7 @@ struct ServeCommand: AsyncParsableCommand {
         guard (0...65535).contains(port), latency >= 0, failEvery > 0, (closeEvery ?? 1) > 0 else {
             throw ValidationError("--port is 0 to 65535, --latency not negative, --fail-every and --close-every positive")
         }
-        guard !networkPassphrase.contains(where: { $0 == "\"" || $0 == "\\" }) else {
-            throw ValidationError("--network-passphrase must not need escaping")
-        }
+        guard (maxResponseBytes ?? 1) > 0 else { throw ValidationError("--max-response-bytes must be positive") }
         _ = try faultList()
     }
 
@@ -41,7 +41,10 @@ struct ServeCommand: AsyncParsableCommand {
         TerminationSignals.ignoreBrokenPipes()
         let signals = await TerminationSignals()
         do {
-            let (supply, ledgers) = try await source.supply()
+            let (supply, ledgers) = try await source.supply(growing: closeEvery != nil)
+            if let oldest, !ledgers.contains(oldest) {
+                throw SimulatorError.range("--oldest \(oldest) is not one of the ledgers \(ledgers.lowerBound)-\(ledgers.upperBound)")
+            }
             supply.prepare(through: ledgers.upperBound)
             let limit = closeEvery == nil ? ledgers.upperBound : supply.available.upperBound
             let tip = LedgerTip(oldest: oldest ?? ledgers.lowerBound, latest: ledgers.upperBound, limit: limit)

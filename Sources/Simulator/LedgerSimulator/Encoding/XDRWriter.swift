@@ -7,17 +7,13 @@ struct XDRWriter {
     init(capacity: Int = 0) { bytes.reserveCapacity(capacity) }
 
     mutating func uint32(_ value: UInt32) {
-        bytes.append(UInt8(truncatingIfNeeded: value >> 24))
-        bytes.append(UInt8(truncatingIfNeeded: value >> 16))
-        bytes.append(UInt8(truncatingIfNeeded: value >> 8))
-        bytes.append(UInt8(truncatingIfNeeded: value))
+        bytes.append(addingCapacity: 4) { $0.append(bigEndian: value) }
     }
 
     mutating func int32(_ value: Int32) { uint32(UInt32(bitPattern: value)) }
 
     mutating func uint64(_ value: UInt64) {
-        uint32(UInt32(truncatingIfNeeded: value >> 32))
-        uint32(UInt32(truncatingIfNeeded: value))
+        bytes.append(addingCapacity: 8) { $0.append(bigEndian: value) }
     }
 
     mutating func int64(_ value: Int64) { uint64(UInt64(bitPattern: value)) }
@@ -28,10 +24,12 @@ struct XDRWriter {
     mutating func count(_ value: Int) { uint32(UInt32(truncatingIfNeeded: value)) }
 
     mutating func fixed(_ value: Bytes32) {
-        uint64(value.words.0)
-        uint64(value.words.1)
-        uint64(value.words.2)
-        uint64(value.words.3)
+        bytes.append(addingCapacity: 32) { span in
+            span.append(bigEndian: value.words.0)
+            span.append(bigEndian: value.words.1)
+            span.append(bigEndian: value.words.2)
+            span.append(bigEndian: value.words.3)
+        }
     }
 
     /// Variable-length opaque data: length, bytes, padding.
@@ -45,4 +43,15 @@ struct XDRWriter {
 
     /// Bytes that are XDR already.
     mutating func raw(_ value: some Collection<UInt8>) { bytes.append(contentsOf: value) }
+}
+
+extension OutputSpan<UInt8> {
+    /// Appends an integer, highest byte first.
+    fileprivate mutating func append(bigEndian value: some FixedWidthInteger & UnsignedInteger) {
+        var shift = value.bitWidth
+        while shift > 0 {
+            shift -= 8
+            append(UInt8(truncatingIfNeeded: value >> shift))
+        }
+    }
 }

@@ -25,6 +25,8 @@ struct GeneratedLedgers: LedgerSupply {
         }
     }
 
+    func closeTime(of sequence: UInt32) -> UInt64 { plan.closeTime(of: sequence) }
+
     func prepare(through last: UInt32) { _ = chain.link(last) }
 
     func ledger(_ sequence: UInt32) -> SimulatedLedger {

@@ -150,5 +150,7 @@ struct FolderLedgers: LedgerSupply {
 
     func ledger(_ sequence: UInt32) -> SimulatedLedger { ledgers[Int(sequence - available.lowerBound)] }
 
+    func closeTime(of sequence: UInt32) -> UInt64 { ledger(sequence).closeTime }
+
     func prepare(through last: UInt32) {}
 }

@@ -32,6 +32,8 @@ struct RepeatedLedgers: LedgerSupply {
             rest: template.rest)
     }
 
+    func closeTime(of sequence: UInt32) -> UInt64 { Self.closeTime(sequence, available.lowerBound, templates) }
+
     func prepare(through last: UInt32) { _ = chain.link(last) }
 
     private static func closeTime(_ sequence: UInt32, _ first: UInt32, _ templates: [SimulatedLedger]) -> UInt64 {

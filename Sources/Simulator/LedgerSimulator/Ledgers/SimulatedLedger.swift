@@ -61,6 +61,8 @@ protocol LedgerSupply: Sendable {
     var available: ClosedRange<UInt32> { get }
     /// The ledger of that number, which must be in `available`.
     func ledger(_ sequence: UInt32) -> SimulatedLedger
+    /// The close time of a ledger of `available`, Unix seconds.
+    func closeTime(of sequence: UInt32) -> UInt64
     /// Does beforehand what is dear, so that no request pays for it: everything up to `last`.
     func prepare(through last: UInt32)
 }

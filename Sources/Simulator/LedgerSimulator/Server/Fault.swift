@@ -10,6 +10,8 @@ enum Fault: String, CaseIterable, Sendable {
     case tooManyRequests = "429"
     /// JSON-RPC error -32603.
     case internalError = "-32603"
+    /// JSON-RPC error -32001, as after 10 s in the real server.
+    case processingLimit = "-32001"
     /// A page without ledgers.
     case emptyPage = "empty-page"
     /// A body that ends in the middle; then the connection closes.

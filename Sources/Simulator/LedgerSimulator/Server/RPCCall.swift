@@ -1,55 +1,59 @@
 internal import Foundation
 
-/// A JSON-RPC call as a client sent it.
+/// A JSON-RPC 2.0 call as a client sent it.
 struct RPCCall: Sendable {
-    /// What getLedgers takes.
-    struct LedgersParameters: Sendable {
-        var startLedger: UInt32?
-        var cursor: String?
-        var limit: Int?
-        var format: String?
-    }
-
-    /// JSON text of the id; `null` where there is none.
-    let id: String
+    /// JSON text of the id; nil for a notification, which gets no answer.
+    let id: String?
     let method: String
-    let ledgers: LedgersParameters
+    /// By name; empty where there are none.
+    let parameters: [String: JSONValue]
 
-    /// - Throws: `RPCFailure` with the code and words of the real server.
+    /// - Throws: `RPCFailure` with the code and words of the real server, and the id as far as there is one.
     init(_ body: Data) throws(RPCFailure) {
-        guard let object = try? JSONSerialization.jsonObject(with: body) as? [String: Any] else {
+        guard let value = try? JSONDecoder().decode(JSONValue.self, from: body) else {
             throw RPCFailure(code: -32700, message: "parse error")
         }
-        switch object["id"] {
-        case let text as String: id = "\"\(text.filter { $0 != "\"" && $0 != "\\" })\""
-        case let number as NSNumber: id = number.stringValue
-        default: id = "null"
+        guard case .object(let members) = value else { throw .invalidRequest("expected one request object") }
+        switch members["id"] {
+        case nil, .null: id = nil
+        case .string(let text): id = JSONValue.quoted(text)
+        case .integer(let number): id = "\(number)"
+        case .number(let number): id = "\(number)"
+        default: throw .invalidRequest("invalid request ID")
         }
-        guard let method = object["method"] as? String else { throw RPCFailure(code: -32600, message: "invalid request", id: id) }
+        guard members["jsonrpc"] == .string("2.0") else { throw .invalidRequest("invalid version marker", id: id) }
+        guard case .string(let method) = members["method"], !method.isEmpty else { throw .invalidRequest("empty method name", id: id) }
         self.method = method
-        let parameters: [String: Any]
-        switch object["params"] {
-        case nil, is NSNull: parameters = [:]
-        case let named as [String: Any]: parameters = named
-        default: throw RPCFailure(code: -32602, message: "invalid parameters", id: id)
+        switch members["params"] {
+        case nil, .null: parameters = [:]
+        case .object(let named): parameters = named
+        default: throw .invalidParameters("invalid parameters: they must be given by name", id: id)
         }
-        let pagination = parameters["pagination"] as? [String: Any] ?? [:]
-        var ledgers = LedgersParameters()
-        // JSON's numbers are doubles: whatever is no ledger number is out of every range.
-        if let start = parameters["startLedger"] as? NSNumber { ledgers.startLedger = UInt32(exactly: start.doubleValue) ?? 0 }
-        ledgers.cursor = pagination["cursor"] as? String
-        if let limit = pagination["limit"] as? NSNumber { ledgers.limit = Int(exactly: limit.doubleValue) ?? Int.max }
-        ledgers.format = parameters["xdrFormat"] as? String
-        self.ledgers = ledgers
     }
 }
 
-/// A JSON-RPC error answer.
-struct RPCFailure: Error, Sendable {
+/// A JSON-RPC error answer; it travels in an HTTP 200.
+struct RPCFailure: Error, Equatable, Sendable {
     let code: Int
     let message: String
-    var id = "null"
+    /// JSON text of the id, where the failure is about a call that could not be read.
+    var id: String?
 
-    /// The answer's text. Messages are the simulator's own and need no escaping.
-    func json(id: String) -> String { "{\"jsonrpc\":\"2.0\",\"id\":\(id),\"error\":{\"code\":\(code),\"message\":\"\(message)\"}}" }
+    static func invalidRequest(_ message: String, id: String? = nil) -> RPCFailure {
+        RPCFailure(code: -32600, message: message, id: id)
+    }
+
+    static func invalidParameters(_ message: String, id: String? = nil) -> RPCFailure {
+        RPCFailure(code: -32602, message: message, id: id)
+    }
+
+    static let methodNotFound = RPCFailure(code: -32601, message: "method not found")
+    /// What the real server answers when it gives up after 10 s.
+    static let processingLimit = RPCFailure(code: -32001, message: "request exceeded processing limit threshold")
+    static let internalError = RPCFailure(code: -32603, message: "error fetching ledgers from db: database is locked")
+
+    /// The answer's text.
+    func json(id: String?) -> String {
+        "{\"jsonrpc\":\"2.0\",\"id\":\(id ?? "null"),\"error\":{\"code\":\(code),\"message\":\(JSONValue.quoted(message))}}"
+    }
 }

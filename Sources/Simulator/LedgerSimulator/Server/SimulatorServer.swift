@@ -38,8 +38,9 @@ struct SimulatorServer: Sendable {
                 group.addTask {
                     while true {
                         try await Task.sleep(for: closeEvery)
-                        guard let next = pages.tip.close() else { return }
-                        pages.supply.prepare(through: next)
+                        guard pages.tip.latest < pages.supply.available.upperBound else { return }
+                        pages.supply.prepare(through: pages.tip.latest + 1)
+                        guard pages.tip.close() != nil else { return }
                     }
                 }
             }
@@ -47,17 +48,20 @@ struct SimulatorServer: Sendable {
         }
     }
 
-    private func router() -> Router<BasicRequestContext> {
-        let router = Router()
-        router.post("/") { request, _ in
+    private func router() -> Router<ConnectionContext> {
+        let router = Router(context: ConnectionContext.self)
+        router.post("/") { request, context in
+            let type = request.headers[.contentType]?.split(separator: ";").first?.lowercased()
+            guard type == "application/json" else { return Response(status: .unsupportedMediaType) }
             let body = try await request.body.collect(upTo: 1 << 20)
-            return try await answer(Data(body.readableBytesView))
+            return try await answer(Data(body.readableBytesView), context)
         }
+        router.get("/") { _, _ in Response(status: .methodNotAllowed) }
         router.get("/stats") { _, _ in json(pages.counts.json) }
         return router
     }
 
-    private func answer(_ body: Data) async throws -> Response {
+    private func answer(_ body: Data, _ context: ConnectionContext) async throws -> Response {
         if latency > .zero { try await Task.sleep(for: latency) }
         let call: RPCCall
         do {
@@ -65,59 +69,79 @@ struct SimulatorServer: Sendable {
         } catch {
             return json(error.json(id: error.id))
         }
-        pages.counts.requested(call.method)
-        let tip = pages.tip
+        pages.counts.requested(Self.methods.contains(call.method) ? call.method : "unknown")
+        let response: Response
+        do throws(RPCFailure) {
+            response = call.method == "getLedgers" ? try ledgers(call, context) : try small(call)
+        } catch {
+            response = json(error.json(id: call.id))
+        }
+        return call.id == nil ? Response(status: .noContent) : response
+    }
+
+    private static let methods: Set<String> = ["getHealth", "getLatestLedger", "getNetwork", "getLedgers"]
+
+    private func small(_ call: RPCCall) throws(RPCFailure) -> Response {
+        let latest = pages.tip.latest
+        let oldest = pages.tip.oldest
         switch call.method {
         case "getHealth":
-            let (latest, oldest) = (tip.latest, tip.oldest)
             return result(
                 call,
-                "{\"status\":\"healthy\",\"latestLedger\":\(latest),\"latestLedgerCloseTime\":\"\(pages.supply.ledger(latest).closeTime)\","
-                    + "\"oldestLedger\":\(oldest),\"oldestLedgerCloseTime\":\"\(pages.supply.ledger(oldest).closeTime)\","
-                    + "\"ledgerRetentionWindow\":\(latest - oldest + 1)}")
-        case "getLatestLedger":
-            return Response(
-                status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(contentsOf: pages.latest(id: call.id)))
+                "{\"status\":\"healthy\",\"latestLedger\":\(latest),\"latestLedgerCloseTime\":\"\(pages.supply.closeTime(of: latest))\","
+                    + "\"oldestLedger\":\(oldest),\"oldestLedgerCloseTime\":\"\(pages.supply.closeTime(of: oldest))\","
+                    + "\"ledgerRetentionWindow\":\(max(120_960, latest - oldest + 1))}")
         case "getNetwork":
-            let version = pages.supply.ledger(tip.latest).protocolVersion
-            return result(call, "{\"passphrase\":\"\(passphrase)\",\"protocolVersion\":\(version)}")
-        case "getLedgers":
-            return try ledgers(call)
+            let version = pages.supply.ledger(latest).protocolVersion
+            return result(call, "{\"passphrase\":\(JSONValue.quoted(passphrase)),\"protocolVersion\":\(version)}")
+        case "getLatestLedger":
+            return page(pages.latest(id: call.id))
         default:
-            return json(RPCFailure(code: -32601, message: "method not found").json(id: call.id))
+            throw .methodNotFound
         }
     }
 
-    private func ledgers(_ call: RPCCall) throws -> Response {
+    private func ledgers(_ call: RPCCall, _ context: ConnectionContext) throws(RPCFailure) -> Response {
+        let range = try pages.range(call)
         let fault = faults.next()
         if fault != nil { pages.counts.spoilt() }
         switch fault {
         case .unavailable: return Response(status: .serviceUnavailable)
         case .gatewayTimeout: return Response(status: .gatewayTimeout)
         case .tooManyRequests: return Response(status: .tooManyRequests, headers: [.retryAfter: "0"])
-        case .internalError: return json(RPCFailure(code: -32603, message: "internal error").json(id: call.id))
-        case .drop: return Response(status: .ok, body: ResponseBody(contentLength: 1000) { _ in throw Dropped() })
-        case .cutBody, .emptyPage, .wrongHash, .brokenChain, nil: break
-        }
-        do {
-            let parts = try pages.page(try pages.range(call.ledgers), id: call.id, fault: fault)
-            guard fault == .cutBody else {
-                return Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(contentsOf: parts))
-            }
-            let length = parts.reduce(0) { $0 + $1.readableBytes }
-            return Response(
-                status: .ok,
-                body: ResponseBody(contentLength: length) { writer in
-                    try await writer.write(contentsOf: parts.prefix(parts.count / 2))
-                    throw Dropped()
-                })
-        } catch {
-            return json(error.json(id: call.id))
+        case .internalError: throw .internalError
+        case .processingLimit: throw .processingLimit
+        case .drop:
+            // Closed before the head of an answer is written; what the server writes afterwards goes nowhere.
+            context.channel.close(promise: nil)
+            return Response(status: .ok)
+        case .cutBody: return cut(try pages.page(range, id: call.id, fault: fault))
+        case .emptyPage, .wrongHash, .brokenChain, nil: return page(try pages.page(range, id: call.id, fault: fault))
         }
     }
 
+    private func page(_ parts: [ByteBuffer]) -> Response {
+        Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(contentsOf: parts))
+    }
+
+    /// The first half of a body that says how long the whole would be; then the server closes the connection.
+    private func cut(_ parts: [ByteBuffer]) -> Response {
+        let length = parts.reduce(0) { $0 + $1.readableBytes }
+        let body = ResponseBody(contentLength: length) { writer in
+            var left = length / 2
+            for part in parts where left > 0 {
+                var part = part
+                guard let slice = part.readSlice(length: min(left, part.readableBytes)) else { continue }
+                try await writer.write(slice)
+                left -= slice.readableBytes
+            }
+            throw Cut()
+        }
+        return Response(status: .ok, headers: [.contentType: "application/json"], body: body)
+    }
+
     private func result(_ call: RPCCall, _ text: String) -> Response {
-        json("{\"jsonrpc\":\"2.0\",\"id\":\(call.id),\"result\":\(text)}")
+        json("{\"jsonrpc\":\"2.0\",\"id\":\(call.id ?? "null"),\"result\":\(text)}")
     }
 
     private func json(_ text: String) -> Response {
@@ -125,5 +149,16 @@ struct SimulatorServer: Sendable {
     }
 
     /// Ends an answer in the middle: the server closes the connection.
-    private struct Dropped: Error {}
+    private struct Cut: Error {}
+}
+
+/// A request's context that knows its connection, for faults below HTTP.
+struct ConnectionContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+    let channel: any Channel
+
+    init(source: ApplicationRequestContextSource) {
+        coreContext = CoreRequestContextStorage(source: source)
+        channel = source.channel
+    }
 }

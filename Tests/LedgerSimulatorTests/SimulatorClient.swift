@@ -1,0 +1,80 @@
+import AsyncHTTPClient
+import Foundation
+import NIOCore
+import NIOHTTP1
+import TestSupport
+import Testing
+
+/// A running simulator and a client of it.
+struct SimulatorClient {
+    struct Answer: Decodable {
+        struct Failure: Decodable {
+            let code: Int
+            let message: String
+        }
+        struct Ledger: Decodable {
+            let hash: String
+            let sequence: UInt32
+            let ledgerCloseTime: String
+            let headerXdr: String
+            let metadataXdr: String
+        }
+        struct Result: Decodable {
+            let ledgers: [Ledger]?
+            let latestLedger: UInt32?
+            let oldestLedger: UInt32?
+            let cursor: String?
+            let passphrase: String?
+            let status: String?
+            let sequence: UInt32?
+        }
+        let id: String?
+        let result: Result?
+        let error: Failure?
+    }
+
+    /// 260 small ledgers from 100 on.
+    static let made = ["--seed", "3", "--first", "100", "--count", "260", "--ledger-bytes", "20000"]
+
+    let url: String
+
+    /// Runs a simulator for as long as `body` takes, ends it with SIGTERM, and expects it to end well.
+    static func with<Value>(_ arguments: [String] = made, _ body: (SimulatorClient) async throws -> Value) async throws -> Value {
+        let simulator = try RunningProgram("ledger-simulator", ["serve", "--port", "0"] + arguments)
+        let line = try #require(await simulator.line(containing: "listening on "), "\(simulator.log)")
+        let value = try await body(SimulatorClient(url: String(line.split(separator: " ").last ?? "")))
+        simulator.send(SIGTERM)
+        #expect(await simulator.exit() == 0, "\(simulator.log)")
+        return value
+    }
+
+    /// A POST as it is, with its status.
+    func post(
+        _ body: String, type: String = "application/json"
+    ) async throws -> (status: HTTPResponseStatus, headers: HTTPHeaders, body: Data) {
+        var request = HTTPClientRequest(url: url)
+        request.method = .POST
+        request.headers.add(name: "Content-Type", value: type)
+        request.body = .bytes(ByteBuffer(string: body))
+        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
+        return (response.status, response.headers, Data(try await response.body.collect(upTo: 1 << 28).readableBytesView))
+    }
+
+    func call(_ method: String, _ parameters: String = "{}") async throws -> Answer {
+        let answer = try await post("{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"\(method)\",\"params\":\(parameters)}")
+        #expect(answer.status == .ok)
+        let decoded = try JSONDecoder().decode(Answer.self, from: answer.body)
+        #expect(decoded.id == "a")
+        return decoded
+    }
+
+    func ledgers(from first: Int, limit: Int) async throws -> Answer {
+        try await call("getLedgers", "{\"startLedger\":\(first),\"pagination\":{\"limit\":\(limit)}}")
+    }
+
+    func statistics() async throws -> [String: Int] {
+        let response = try await HTTPClient.shared.execute(HTTPClientRequest(url: url + "/stats"), timeout: .seconds(60))
+        let object = try JSONSerialization.jsonObject(with: Data(try await response.body.collect(upTo: 1 << 20).readableBytesView))
+        return (object as? [String: Any] ?? [:]).compactMapValues { $0 as? Int }
+    }
+}
