@@ -113,7 +113,8 @@ struct ControlDesk: Sendable {
         case .received(let epoch, let batch, let bytes):
             if epoch == state.round?.epoch { state.round?.board.received(batch, bytes: bytes) }
         case .committed(let epoch, let report):
-            if epoch == state.round?.epoch { note(report, &state) }
+            // Also after the round was halted: the transaction under way was finished, and counts.
+            if epoch == state.epoch { note(report, &state) }
         case .interrupted(let epoch, let reason, let permanent):
             state.writerReady = false
             if permanent {
