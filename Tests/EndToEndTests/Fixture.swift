@@ -7,10 +7,11 @@ struct Fixture: Sendable, CustomStringConvertible {
     let contracts: [String: [String]]
     let expected: [StateChangeRow]
     let ledgers: ClosedRange<UInt32>
-    /// Ledgers of the network's past that stand alone: the only ones that are consecutive are the last ones.
+    /// The folder's name.
     var description: String { folder.lastPathComponent }
 
-    /// Reads a folder in the form of `Tests/Fixtures/README.md`; contracts come from `contracts.json`, or all from `contracts.txt` as SEP41.
+    /// Reads a folder of `ledger-<sequence>.xdr[.gz]` and `expected.jsonl` (a row a line, addresses as strkeys); contracts come from
+    /// `contracts.json`, or all from `contracts.txt` as SEP41.
     init(_ folder: URL, only: ClosedRange<UInt32>? = nil) throws {
         self.folder = folder
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)

@@ -204,7 +204,6 @@ struct ControlDesk: Sendable {
     }
 
     private func note(_ report: CommitReport, _ state: inout RunState) {
-        state.transactions += 1
         for (id, swap) in report.swaps {
             switch swap {
             case .swapped:

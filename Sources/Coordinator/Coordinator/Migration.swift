@@ -124,7 +124,7 @@ struct Migration: Sendable {
                 "contracts": "\(contracts.map { "\($0.key.rawValue)=\($0.value.count)" }.sorted().joined(separator: " "))",
             ])
         progress.begin(ledgers: plan.ledgerCount)
-        desk.begin(Round(epoch: state.epoch, target: target, cursors: cursors, contracts: contracts, board: board), &state)
+        desk.begin(Round(epoch: state.epoch, cursors: cursors, contracts: contracts, board: board), &state)
         while true {
             try await until(&events, &state, &progress) { $0.round?.needsAttention ?? true }
             guard let round = state.round else { return }

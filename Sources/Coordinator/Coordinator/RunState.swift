@@ -12,7 +12,6 @@ struct Round: Sendable {
     }
 
     let epoch: Epoch
-    let target: UInt32
     let cursors: [ProtocolID: UInt32]
     let contracts: [ProtocolID: [String]]
     var board: BatchBoard
@@ -46,7 +45,6 @@ struct RunState: Sendable {
     var attempted: [ProtocolID: UInt32]
     var rows: [ProtocolID: Int] = [:]
     var ledgersCommitted = 0
-    var transactions = 0
     var fetched: [WorkerID: FetcherCounters] = [:]
     /// Workers that said why they cannot be run.
     var hopeless: String?

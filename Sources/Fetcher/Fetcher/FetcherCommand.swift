@@ -20,7 +20,7 @@ public struct FetcherCommand: AsyncParsableCommand {
         commandName: "wallet-backend-fetcher",
         abstract: "Fetches ledgers for a migration and turns them into rows.",
         discussion:
-            "Started by the coordinator, or by hand on another terminal where the coordinator runs with --fetchers 0. Needs no database.")
+            "Started by the coordinator, or by hand where the coordinator runs with --fetchers 0. Needs no database.")
 
     @Option(name: Self.endpoint.name, help: Self.endpoint.help) var endpoint: String?
     @Option(name: Self.rpcURL.name, help: Self.rpcURL.help) var rpcURL: String?
