@@ -186,31 +186,31 @@ struct Migration: Sendable {
     private func waitAtTip(
         _ target: UInt32, _ events: inout Events, _ state: inout RunState, _ progress: inout ProgressLog
     ) async throws(RunStopped) {
-        let clock = ContinuousClock()
-        let began = clock.now
+        let start = ContinuousClock.now
+        var wait = TipWait(wait: configuration.convergenceWait, acceptConvergence: configuration.acceptConvergence, at: .zero)
         var told = false
         logger.info("caught up, waiting for the next ledger", metadata: ["ledger": "\(target)"])
         while true {
-            _ = try await asking(&events, &state, &progress) { try await Task.sleep(for: .milliseconds(250)) }
+            let asked = ContinuousClock.now - start
+            let runs = try await liveIngestionRuns(&events, &state, &progress)
             let snapshot = try await read(withContracts: false, &events, &state, &progress)
-            let moved = state.remaining.contains { snapshot.reading($0) != .ledger(target) }
-            if moved || snapshot.latest != .ledger(target) { return }
-            guard clock.now - began >= configuration.convergenceWait else { continue }
-            if configuration.acceptConvergence {
-                logger.info("no ledger came within the wait; --accept-convergence ends the wait", metadata: ["ledger": "\(target)"])
-            } else if try await liveIngestionRuns(&events, &state, &progress) {
-                if !told {
-                    told = true
-                    let height = await tip.latest()
-                    logger.info(
-                        "no ledger came within the wait, but live ingestion runs: only its taking over the cursor ends the migration",
-                        metadata: ["ledger": "\(target)", "network_tip": "\(height.map(String.init) ?? "unknown")"])
-                }
-                continue
+            let moved = snapshot.latest != .ledger(target) || state.remaining.contains { snapshot.reading($0) != .ledger(target) }
+            switch wait.decide(liveIngestionRuns: runs, moved: moved, at: asked) {
+            case .readAgain:
+                return
+            case .converged:
+                for id in state.remaining { leave(id, .converged(at: target), &state) }
+                return
+            case .waitForLiveIngestion where !told:
+                told = true
+                let height = await tip.latest()
+                logger.info(
+                    "no ledger came within the wait, but live ingestion runs: only its taking over the cursor ends the migration",
+                    metadata: ["ledger": "\(target)", "network_tip": "\(height.map(String.init) ?? "unknown")"])
+            case .waitForLiveIngestion, .waitOn:
+                break
             }
-            // Whoever started after the look at the locks finds the cursor where the last snapshot saw it, and takes over.
-            for id in state.remaining { leave(id, .converged(at: target), &state) }
-            return
+            _ = try await asking(&events, &state, &progress) { try await Task.sleep(for: .milliseconds(250)) }
         }
     }
 
