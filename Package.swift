@@ -68,20 +68,35 @@ let package = Package(
         .library("Membership", path: "Shared/Membership", ["Pipeline", "Protocols", "ZeroMQ", logging]),
         .library("Operations", path: "Shared/Operations", [argumentParser, logging, hummingbird, nioCore, unixSignals]),
 
+        .library("ConnectionOptions", path: "Shared/ConnectionOptions", ["PostgreSQL", "Store", "Operations", argumentParser]),
+
         .library(
             "Coordinator", path: "Coordinator/Coordinator",
             [
                 "StellarXDR", "Protocols", "LedgerSources", "PostgreSQL", "Store", "ZeroMQ", "Pipeline", "Membership", "Operations",
-                argumentParser, logging, subprocess,
+                "ConnectionOptions", argumentParser, logging, subprocess,
             ]),
-        .program("wallet-backend", path: "Coordinator/wallet-backend", ["Coordinator", argumentParser]),
+        .library(
+            "LiveIngest", path: "LiveIngest",
+            [
+                "StellarXDR", "Protocols", "LedgerSources", "PostgreSQL", "Store", "Operations", "ConnectionOptions", argumentParser,
+                logging,
+            ]),
+        .program("wallet-backend", path: "Coordinator/wallet-backend", ["Coordinator", "LiveIngest", argumentParser]),
         .library(
             "Fetcher", path: "Fetcher/Fetcher",
-            ["StellarXDR", "Protocols", "LedgerSources", "ZeroMQ", "Pipeline", "Membership", "Operations", argumentParser, logging]),
+            [
+                "StellarXDR", "Protocols", "LedgerSources", "ZeroMQ", "Pipeline", "Membership", "Operations", "ConnectionOptions",
+                argumentParser,
+                logging,
+            ]),
         .program("wallet-backend-fetcher", path: "Fetcher/wallet-backend-fetcher", ["Fetcher", argumentParser]),
         .library(
             "Writer", path: "Writer/Writer",
-            ["Protocols", "PostgreSQL", "Store", "ZeroMQ", "Pipeline", "Membership", "Operations", argumentParser, logging]),
+            [
+                "Protocols", "PostgreSQL", "Store", "ZeroMQ", "Pipeline", "Membership", "Operations", "ConnectionOptions", argumentParser,
+                logging,
+            ]),
         .program("wallet-backend-writer", path: "Writer/wallet-backend-writer", ["Writer", argumentParser]),
         .library(
             "LedgerSimulator", path: "Simulator/LedgerSimulator",

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The whole story on this machine: a private PostgreSQL, a simulated network, a migration, and what is in the database afterwards.
+# The whole story on this machine: a private PostgreSQL, a simulated network that closes a ledger every second, live ingestion that follows it
+# from the start, a migration beside it, the handoff, and an audit of who wrote what.
 # Argument: the folder with the programs. LEDGERS, EVENTS, FETCHERS change the size.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 programs=${1:-.build/release}
-ledgers=${LEDGERS:-4000} events=${EVENTS:-20} first=1000 seed=7
-last=$((first + ledgers - 1))
+ledgers=${LEDGERS:-3000} events=${EVENTS:-20} first=1000 seed=7
 network="Standalone Network ; February 2017"
 
 work=$(mktemp -d)
@@ -13,7 +13,8 @@ chmod 755 "$work"
 source Scripts/private-postgres.sh
 finish() {
     status=$?
-    [ -z "${simulator:-}" ] || kill "$simulator" 2>/dev/null || true
+    for process in "${ingest:-}" "${simulator:-}"; do [ -z "$process" ] || kill "$process" 2>/dev/null || true; done
+    [ "$status" -eq 0 ] || [ ! -e "$work/ingest.log" ] || { echo "the last lines of live ingestion:" && tail -n 20 "$work/ingest.log"; } >&2
     stop_private_postgres
     rm -rf "$work"
     exit $status
@@ -23,51 +24,108 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 say() { printf '\n\033[1m%s\033[0m\n' "$1"; }
 sql() { psql "$DATABASE_URL" --no-psqlrc --quiet --set ON_ERROR_STOP=1 "$@"; }
+# The value of a field in a log line.
+field() { sed -E "s/.* $1=([^ ]*).*/\1/"; }
+# Waits until live ingestion has logged a line; ends the demo where it is gone.
+await_ingest() {
+    until grep -q -- "$1" "$work/ingest.log"; do
+        kill -0 "$ingest" 2>/dev/null || return 1
+        sleep 0.2
+    done
+}
 
-say "1. A private PostgreSQL"
+say "1. A private PostgreSQL with the tables of a wallet backend"
 start_private_postgres "$work/postgres"
 echo "$DATABASE_URL"
+"$programs/wallet-backend" migrate up --database-url "$DATABASE_URL" --log-level warning
 
-say "2. A simulated network: ledgers $first-$last, about 1 MB each"
+say "2. A simulated network: $ledgers ledgers of about 1 MB from $first on, and another one every second"
 mkfifo "$work/simulator"
-"$programs/ledger-simulator" serve --port 0 --seed $seed --first $first --count "$ledgers" --events "$events" \
+"$programs/ledger-simulator" serve --port 0 --seed $seed --first $first --count "$ledgers" --events "$events" --close-every 1 \
     --network-passphrase "$network" >"$work/simulator" &
 simulator=$!
 read -r line <"$work/simulator"
 rpc=${line#listening on }
 echo "$rpc"
 
-say "3. wallet-backend migrate up, and the contracts that live ingestion would have classified"
-"$programs/wallet-backend" migrate up --database-url "$DATABASE_URL" --log-level warning
+say "3. wallet-backend ingest: live ingestion, from the network's first ledger to its tip; no protocol is known yet"
+"$programs/wallet-backend" ingest --database-url "$DATABASE_URL" --rpc-url "$rpc" --network-passphrase "$network" --network standalone \
+    --start-ledger $first > >(tee "$work/ingest.log") 2>&1 &
+ingest=$!
+sleep 0.2
+await_ingest "at the tip"
+
+say "4. Two protocols are added: their contracts are classified, their history is missing"
 contracts=$("$programs/ledger-simulator" contracts --seed $seed)
-sql --set contracts="$contracts" --set first=$first --set last=$last <<'SQL'
+sql --set contracts="$contracts" <<'SQL'
 update protocols set classification_status = 'success' where id in ('SEP41', 'SEP50');
 insert into protocol_wasms(wasm_hash, protocol_id) select sha256(id::bytea), id from protocols where classification_status = 'success';
 insert into protocol_contracts(contract_id, wasm_hash)
     select decode(contract, 'hex'), sha256(key::bytea)
     from jsonb_each(:'contracts'::jsonb), jsonb_array_elements_text(value) as contract;
-insert into ingest_store values ('oldest_ingest_ledger', :'first'), ('latest_ingest_ledger', :'last');
 select protocol_id as protocol, count(*) as contracts from protocol_contracts join protocol_wasms using (wasm_hash) group by 1 order by 1;
 SQL
 
-say "4. wallet-backend protocol-migrate history --protocol-id SEP50 SEP41"
+say "5. wallet-backend protocol-migrate history --protocol-id SEP50 SEP41, while live ingestion goes on"
 start=$(date +%s.%N)
 "$programs/wallet-backend" protocol-migrate history --protocol-id SEP50 SEP41 --database-url "$DATABASE_URL" --rpc-url "$rpc" \
-    --network-passphrase "$network" --network standalone --fetchers "${FETCHERS:-2}" --convergence-wait 1
+    --network-passphrase "$network" --network standalone --fetchers "${FETCHERS:-2}" > >(tee "$work/migration.log") 2>&1
 end=$(date +%s.%N)
 
-say "5. What is in the database now"
-sql --set seconds="$(echo "$end $start" | awk '{printf "%.1f", $1 - $2}')" --set ledgers="$ledgers" <<'SQL'
-select case when state_change_id < 3 * (1::bigint << 40) then 'SEP41' else 'SEP50' end as protocol,
-       state_change_category as category, state_change_reason as reason, count(*) as rows,
-       min(ledger_number) as first_ledger, max(ledger_number) as last_ledger
-from state_changes group by 1, 2, 3 order by 1, 2, 3;
-select id as protocol, history_migration_status as status, value as history_cursor
-from protocols join ingest_store on key = 'protocol_' || id || '_history_cursor' order by 1;
-select :ledgers as ledgers, count(*) as rows, :seconds as seconds, round(:ledgers / :seconds) as "ledgers/s" from state_changes;
-SQL
+say "6. The migration has ended; live ingestion writes three more ledgers by itself, and is told to end"
+lines=$(grep -c "at the tip" "$work/ingest.log")
+until [ "$(grep -c "at the tip" "$work/ingest.log")" -ge $((lines + 3)) ]; do sleep 0.2; done
+kill -TERM "$ingest"
+wait "$ingest"
+ingest=
 
-expected=$("$programs/ledger-simulator" expect --seed $seed --first $first --count "$ledgers" --events "$events" | wc -l)
-found=$(sql --tuples-only --no-align --command 'select count(*) from state_changes')
-echo "rows expected by the simulator: $expected, found: $found"
-[ "$expected" -eq "$found" ]
+say "7. The audit: every row that the network's ledgers must give, once, and by whom it was written"
+handoffs=""
+for id in SEP41 SEP50; do
+    through=$(grep "HANDOFF: .* protocol=$id" "$work/migration.log" | field migrated_through)
+    taken=$(grep "history cursor taken over.* protocol=$id" "$work/ingest.log" | field ledger)
+    handoffs="$handoffs('$id', $through, $taken),"
+done
+last=$(sql --tuples-only --no-align --command "select value from ingest_store where key = 'latest_ingest_ledger'")
+"$programs/ledger-simulator" expect --seed $seed --first $first --count $((last - first + 1)) --events "$events" >"$work/expected"
+{
+    cat <<SQL
+create temp table handoff(protocol text, migrated_through int, live_from int);
+insert into handoff values ${handoffs%,};
+create temp table line(expected jsonb);
+copy line from stdin with (format csv, quote e'\x01', delimiter e'\x02');
+SQL
+    cat "$work/expected"
+    cat <<'SQL'
+\.
+create temp table expected as
+    select (expected->>'to_id')::bigint as to_id, (expected->>'operation_id')::bigint as operation_id,
+           (expected->>'state_change_id')::bigint as state_change_id, (expected->>'ledger_number')::int as ledger_number,
+           case when (expected->>'state_change_id')::bigint < 3 * (1::bigint << 40) then 'SEP41' else 'SEP50' end as protocol
+    from line;
+select protocol, migrated_through, live_from, value as cursor_now, history_migration_status as status
+from handoff join ingest_store on key = 'protocol_' || protocol || '_history_cursor' join protocols on id = protocol order by 1;
+create temp table found as
+    select case when state_change_id < 3 * (1::bigint << 40) then 'SEP41' else 'SEP50' end as protocol, * from state_changes;
+select protocol, case when ledger_number <= migrated_through then 'migration' else 'live ingestion' end as written_by,
+       min(ledger_number) as first_ledger, max(ledger_number) as last_ledger, count(*) as rows,
+       to_char(min(ingested_at), 'HH24:MI:SS') as from, to_char(max(ingested_at), 'HH24:MI:SS') as until
+from found join handoff using (protocol) group by 1, 2 order by 1, 3;
+\o /dev/null
+select count(*) filter (where f.to_id is null) as missing, count(*) filter (where e.to_id is null) as unexpected,
+       (select count(*) - count(distinct (to_id, operation_id, state_change_id)) from found) as double,
+       count(e.to_id) as expected
+from expected e full join found f using (protocol, ledger_number, to_id, operation_id, state_change_id) \gset
+select :missing + :unexpected + :double + count(*) = 0 as passed from handoff where live_from <> migrated_through + 1 \gset
+\o
+\echo ledgers from oldest to latest: :ledgers, rows expected: :expected, missing: :missing, unexpected: :unexpected, twice: :double
+\if :passed
+\echo audit passed
+\else
+select 1 / 0 as "audit failed";
+\endif
+SQL
+} >"$work/audit.sql"
+sql --set ledgers=$((last - first + 1)) --file "$work/audit.sql"
+seconds=$(echo "$end $start" | awk '{printf "%.1f", $1 - $2}')
+echo "the migration took $seconds s beside live ingestion"

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Without faults each ledger is fetched once, whoever needs it; workers may be started anywhere on the machine.
-@Suite(.serialized) struct FetchingTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct FetchingTests {
     private struct Statistics: Decodable {
         let served: Int
         let distinct: Int
@@ -75,7 +75,7 @@ import Testing
         try await Stage.with { stage in
             let port = try freePort()
             let run = try stage.migration(["--metrics-port", "\(port)"], environment: ["NETWORK": ""])
-            _ = try #require(await run.line(containing: "but live ingestion runs"), "\(run.log)")
+            _ = try #require(await run.line(containing: "but live ingestion "), "\(run.log)")
             let response = try await HTTPClient.shared.execute(
                 HTTPClientRequest(url: "http://127.0.0.1:\(port)/metrics"), timeout: .seconds(30))
             let text = String(buffer: try await response.body.collect(upTo: 1 << 20))

@@ -4,7 +4,7 @@ import PostgreSQL
 import Testing
 
 /// The rows in PostgreSQL are the expected ones, whatever the split of the work.
-@Suite(.serialized) struct RowsTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct RowsTests {
     @Test(arguments: [(1, 1), (1, 7), (1, 100), (2, 1), (2, 7), (2, 100), (4, 1), (4, 7), (4, 100)])
     func syntheticLedgers(fetchers: Int, batchSize: Int) async throws {
         try await Stage.with { stage in

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Whatever is stopped or killed, whenever: the final rows are those of an undisturbed run.
-@Suite(.serialized) struct StopTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct StopTests {
     /// Small batches and a slow RPC, so that there is something to interrupt.
     private static let slowly = ["--latency", "30"]
     private static let small = ["--batch-size", "1", "--log-level", "debug"]

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What does not answer at the start is tried for half a minute, then named.
-@Suite struct UnreachableTests {
+@Suite(.timeLimit(.minutes(5))) struct UnreachableTests {
     @Test func anRPCThatCannotBeReachedIsTriedForAWhileAndThenNamed() async throws {
         try await Stage.with { stage in
             let before = try await stage.fingerprint()

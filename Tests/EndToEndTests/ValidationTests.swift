@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What is refused is refused before anything is written, and says why.
-@Suite(.serialized) struct ValidationTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct ValidationTests {
     private struct Case: Sendable, CustomTestStringConvertible {
         let name: String
         var setUp: String?

@@ -39,7 +39,7 @@ import Testing
             try await connection.setHistoryCursor("SEP41", "99")
             let bytes = Tuples.debits(ledgers: 100...199)
             let chunks = stride(from: 0, to: bytes.count, by: 777).map { Array(bytes[$0..<min($0 + 777, bytes.count)]) }
-            let rows = StateChangeCommit.Rows("SEP41", rowCount: 100, chunks: chunks)
+            let rows = StateChangeRows("SEP41", rowCount: 100, chunks: chunks)
             #expect(try await StateChangeCommit(ledgers: 100...199, rows: [rows]).run(on: connection).storedRows == 100)
         }
     }
@@ -91,7 +91,7 @@ import Testing
     @Test func aWrongRowCountIsRolledBack() async throws {
         try await withStore { _, connection in
             try await connection.setHistoryCursor("SEP41", "99")
-            let rows = StateChangeCommit.Rows("SEP41", rowCount: 11, chunks: [Tuples.debits(ledgers: 100...109)])
+            let rows = StateChangeRows("SEP41", rowCount: 11, chunks: [Tuples.debits(ledgers: 100...109)])
             let error = await #expect(throws: StoreError.self) {
                 try await StateChangeCommit(ledgers: 100...109, rows: [rows]).run(on: connection)
             }
@@ -107,7 +107,7 @@ import Testing
             let whole = Tuples.debits(ledgers: 100...100)
             let wrong = [Tuples.debits(ledgers: 100...100, category: "NONSENSE"), Array(whole.dropLast(3)), whole + [0xff, 0xff] + whole]
             for chunk in wrong {
-                let rows = StateChangeCommit.Rows("SEP41", rowCount: 1, chunks: [chunk])
+                let rows = StateChangeRows("SEP41", rowCount: 1, chunks: [chunk])
                 let error = await #expect(throws: StoreError.self) {
                     try await StateChangeCommit(ledgers: 100...100, rows: [rows]).run(on: connection)
                 }
@@ -149,14 +149,14 @@ import Testing
     @Test func theSwapAloneInATransactionOfTheCaller() async throws {
         try await withStore { _, connection in
             try await connection.setHistoryCursor("SEP41", "99")
-            let outcomes = try await connection.perform { session throws(StoreError) in
-                try session.transaction(.readCommitted, rethrowing: StoreError.database) { () throws(StoreError) in
-                    let first = try CursorSwap.swap("SEP41", from: 99, to: 100, in: session)
-                    let again = try CursorSwap.swap("SEP41", from: 99, to: 100, in: session)
-                    return [first, again, try CursorSwap.swap("SEP50", from: 99, to: 100, in: session)]
+            let outcomes = try await connection.perform { session throws(PostgresError) in
+                try session.transaction(.readCommitted) { () throws(PostgresError) in
+                    let first = try CursorSwap.swap(["SEP41"], from: 99, to: 100, in: session)
+                    let again = try CursorSwap.swap(["SEP41", "SEP50"], from: 99, to: 100, in: session)
+                    return [first, again]
                 }
             }
-            #expect(outcomes == [.swapped, .refused(.ledger(100)), .refused(.missing)])
+            #expect(outcomes == [["SEP41": .swapped], ["SEP41": .refused(.ledger(100)), "SEP50": .refused(.missing)]])
             #expect(try await connection.historyCursor("SEP41") == "100")
         }
     }

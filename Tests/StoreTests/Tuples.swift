@@ -15,7 +15,7 @@ enum Tuples {
     /// Those of a protocol in one chunk.
     static func rows(
         _ id: ProtocolID, ledgers: ClosedRange<UInt32>, perLedger: Int = 1, base: Int64 = 1 << 40
-    ) -> StateChangeCommit.Rows {
+    ) -> StateChangeRows {
         .init(id, rowCount: ledgers.count * perLedger, chunks: [debits(ledgers: ledgers, perLedger: perLedger, base: base)])
     }
 

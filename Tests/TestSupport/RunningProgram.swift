@@ -63,7 +63,7 @@ public final class RunningProgram: Sendable {
 
     private static let settings: Set<String> = [
         "PROTOCOL_ID", "DATABASE_URL", "RPC_URL", "NETWORK_PASSPHRASE", "BATCH_SIZE", "FETCHERS", "ENDPOINT", "NETWORK", "CONVERGENCE_WAIT",
-        "METRICS_PORT", "LOG_LEVEL", "LOG_FORMAT", "OLDEST_LEDGER_CURSOR_NAME", "LATEST_LEDGER_CURSOR_NAME", "ROWS_ENDPOINT",
+        "METRICS_PORT", "LOG_LEVEL", "LOG_FORMAT", "START_LEDGER", "OLDEST_LEDGER_CURSOR_NAME", "LATEST_LEDGER_CURSOR_NAME", "ROWS_ENDPOINT",
     ]
 
     /// All lines so far, standard output and error together.
@@ -72,27 +72,35 @@ public final class RunningProgram: Sendable {
     /// The lines as one text, for messages.
     public var log: String { lines.joined(separator: "\n") }
 
-    /// Waits for the end; 128 + the signal where a signal ended it.
+    /// Waits for the end; 128 + the signal where a signal ended it. A test whose time is up kills the program, so that nothing waits for ever.
     public func exit() async -> Int32 {
-        await withCheckedContinuation { continuation in
-            let status = state.withLock { state in
-                if state.status == nil { state.exitWaiters.append(continuation) }
-                return state.status
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let status = state.withLock { state in
+                    if state.status == nil { state.exitWaiters.append(continuation) }
+                    return state.status
+                }
+                if let status { continuation.resume(returning: status) }
             }
-            if let status { continuation.resume(returning: status) }
+        } onCancel: {
+            send(SIGKILL)
         }
     }
 
     /// Waits for a line that fits, among those after the first `from`; nil where the program ended without one.
     public func line(from: Int = 0, where fits: @escaping @Sendable (String) -> Bool) async -> String? {
-        await withCheckedContinuation { continuation in
-            let found: String?? = state.withLock { state in
-                if let line = state.lines.dropFirst(from).first(where: fits) { return line }
-                if state.status != nil { return .some(nil) }
-                state.lineWaiters.append((fits, from, continuation))
-                return nil
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let found: String?? = state.withLock { state in
+                    if let line = state.lines.dropFirst(from).first(where: fits) { return line }
+                    if state.status != nil { return .some(nil) }
+                    state.lineWaiters.append((fits, from, continuation))
+                    return nil
+                }
+                if let found { continuation.resume(returning: found) }
             }
-            if let found { continuation.resume(returning: found) }
+        } onCancel: {
+            send(SIGKILL)
         }
     }
 

@@ -1,25 +1,12 @@
-import ArgumentParser
+public import ArgumentParser
+import ConnectionOptions
 import Logging
 import Operations
-import PostgreSQL
 import Protocols
-import Store
 import ZeroMQ
 
 /// `wallet-backend protocol-migrate history`.
-struct HistoryCommand: AsyncParsableCommand {
-    private static let database = Setting<Database>(
-        "database-url", variable: "DATABASE_URL", "libpq URL or key=value string.",
-        .parsed(placeholder: "url", isSecret: true) { Database(text: $0, parsed: try ConnectionString($0)) })
-    private static let rpcURL = Setting("rpc-url", variable: "RPC_URL", "The stellar-rpc server.", .httpURL)
-    private static let passphrase = Setting(
-        "network-passphrase", variable: "NETWORK_PASSPHRASE", "Compared with the RPC's before anything is written.", .text())
-    private static let oldest = Setting(
-        "oldest-ledger-cursor-name", variable: "OLDEST_LEDGER_CURSOR_NAME", "Key of the oldest kept ledger in ingest_store.",
-        .text(placeholder: "key"), default: "oldest_ingest_ledger")
-    private static let latest = Setting(
-        "latest-ledger-cursor-name", variable: "LATEST_LEDGER_CURSOR_NAME", "Key of the latest ingested ledger in ingest_store.",
-        .text(placeholder: "key"), default: "latest_ingest_ledger")
+public struct HistoryCommand: AsyncParsableCommand {
     private static let batchSize = Setting(
         "batch-size", variable: "BATCH_SIZE", "Ledgers per batch.", .integer(in: 1...10_000), default: "100")
     private static let fetchers = Setting(
@@ -36,7 +23,8 @@ struct HistoryCommand: AsyncParsableCommand {
         "convergence-wait", variable: "CONVERGENCE_WAIT", "How long no further ledger must come before a caught-up protocol is done.",
         .seconds(in: 0...86_400), default: "5")
 
-    static let configuration = CommandConfiguration(
+    /// Name and help.
+    public static let configuration = CommandConfiguration(
         commandName: "history",
         abstract: "Fill in the state changes of all earlier ledgers for protocols, while live ingestion goes on.",
         discussion: """
@@ -51,11 +39,9 @@ struct HistoryCommand: AsyncParsableCommand {
         help: ArgumentHelp(
             "Protocols to migrate: several after the flag, the flag repeated, or comma-separated. [env: PROTOCOL_ID]", valueName: "id"))
     var protocolID: [String] = []
-    @Option(name: Self.database.name, help: Self.database.help) var databaseURL: String?
-    @Option(name: Self.rpcURL.name, help: Self.rpcURL.help) var rpcURL: String?
-    @Option(name: Self.passphrase.name, help: Self.passphrase.help) var networkPassphrase: String?
-    @Option(name: Self.oldest.name, help: Self.oldest.help) var oldestLedgerCursorName: String?
-    @Option(name: Self.latest.name, help: Self.latest.help) var latestLedgerCursorName: String?
+    @OptionGroup var databaseOptions: DatabaseOptions
+    @OptionGroup var networkOptions: NetworkOptions
+    @OptionGroup var cursorNames: CursorNameOptions
     @Option(name: Self.batchSize.name, help: Self.batchSize.help) var batchSize: String?
     @Option(name: Self.fetchers.name, help: Self.fetchers.help) var fetchers: String?
     @Option(name: Self.endpoint.name, help: Self.endpoint.help) var endpoint: String?
@@ -66,12 +52,11 @@ struct HistoryCommand: AsyncParsableCommand {
     @OptionGroup var metrics: MetricsOptions
     @OptionGroup var logging: LoggingOptions
 
-    private struct Database: Sendable {
-        let text: String
-        let parsed: ConnectionString
-    }
+    /// Nothing given.
+    public init() {}
 
-    func run() async throws {
+    /// Validates all settings, then migrates.
+    public func run() async throws {
         let environment = ProcessEnvironment.current
         let (log, configuration) = try UsageError.reported {
             (try logging.resolve(process: "coordinator", environment: environment), try resolve(environment))
@@ -82,7 +67,8 @@ struct HistoryCommand: AsyncParsableCommand {
     }
 
     private func resolve(_ environment: [String: String]) throws -> HistoryConfiguration {
-        let database = try Self.database.resolve(databaseURL, environment: environment)
+        let database = try databaseOptions.resolve(environment: environment)
+        let (rpcURL, passphrase) = try networkOptions.resolve(environment: environment)
         let fetchers = try Self.fetchers.resolve(fetchers, environment: environment)
         let endpoint = try Self.endpoint.resolveIfGiven(endpoint, environment: environment)
         if fetchers == 0, endpoint == nil {
@@ -93,11 +79,7 @@ struct HistoryCommand: AsyncParsableCommand {
         let logging = try logging.resolve(process: "coordinator", environment: environment)
         return HistoryConfiguration(
             protocols: try protocols(environment), database: database.parsed, databaseText: database.text,
-            rpcURL: try Self.rpcURL.resolve(rpcURL, environment: environment).text,
-            networkPassphrase: try Self.passphrase.resolve(networkPassphrase, environment: environment),
-            cursorNames: CursorNames(
-                oldest: try Self.oldest.resolve(oldestLedgerCursorName, environment: environment),
-                latest: try Self.latest.resolve(latestLedgerCursorName, environment: environment)),
+            rpcURL: rpcURL, networkPassphrase: passphrase, cursorNames: try cursorNames.resolve(environment: environment),
             batchSize: try Self.batchSize.resolve(batchSize, environment: environment), fetchers: fetchers, endpoint: endpoint,
             network: try Self.network.resolveIfGiven(network, environment: environment),
             convergenceWait: try Self.wait.resolve(convergenceWait, environment: environment), acceptConvergence: acceptConvergence,

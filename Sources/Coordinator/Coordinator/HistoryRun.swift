@@ -6,7 +6,6 @@ import Operations
 import Pipeline
 import Protocols
 import Store
-import Synchronization
 import ZeroMQ
 
 /// `protocol-migrate history` from the first look at the database to the exit status: validate, process to the tip, complete.
@@ -16,7 +15,7 @@ struct HistoryRun: Sendable {
     private let run = RunID.random()
     private let metrics = MigrationMetrics()
     /// What `/readyz` answers: the phase, until the rounds run.
-    private let notReady = SharedReason("starting")
+    private let notReady = NotReadyReason("starting")
 
     init(configuration: HistoryConfiguration, logger: Logger) {
         self.configuration = configuration
@@ -59,7 +58,7 @@ struct HistoryRun: Sendable {
             return .failure
         }
         let database = MigrationDatabase(
-            configuration, applicationName: "wallet-backend migration \(run) on \(Host.name) pid \(getpid())", logger: logger)
+            configuration, applicationName: "wallet-backend migration, pid \(getpid()) on \(Host.name)", logger: logger)
         let status = await migrate(database, rpc, &events, report)
         await database.close()
         await rpc.shutdown()
@@ -156,7 +155,9 @@ struct HistoryRun: Sendable {
         let succeeded = state.outcomes.filter(\.value.isSuccess).keys.sorted()
         let failed = (state.outcomes.filter { !$0.value.isSuccess }.keys + state.remaining).sorted()
         var status = failed.isEmpty ? ExitStatus.success : .failure
-        for (result, ids) in [(ProtocolStatus.success, succeeded), (.failed, failed)] where !ids.isEmpty {
+        for (result, all) in [(ProtocolStatus.success, succeeded), (.failed, failed)] {
+            let ids = all.filter { !state.recorded.contains($0) }
+            if ids.isEmpty { continue }
             do {
                 try await database.setStatus(result, of: ids)
                 for id in ids { metrics.ended(id, success: result == .success) }
@@ -193,7 +194,7 @@ struct HistoryRun: Sendable {
 
     private func serveMetrics(_ port: Int, _ report: @Sendable (CoordinatorEvent) -> Void) async -> ExitStatus? {
         let server = OperationsServer(port: port, registry: metrics.registry, logger: logger) { [notReady] in
-            notReady.value.map { .notReady([$0]) } ?? .ready
+            notReady.readiness
         }
         do {
             try await server.run()
@@ -202,12 +203,4 @@ struct HistoryRun: Sendable {
         }
         return nil
     }
-}
-
-/// A reason that one task sets and another shows.
-private final class SharedReason: Sendable {
-    private let stored: Mutex<String?>
-    init(_ reason: String) { stored = Mutex(reason) }
-    var value: String? { stored.withLock { $0 } }
-    func set(_ reason: String?) { stored.withLock { $0 = reason } }
 }

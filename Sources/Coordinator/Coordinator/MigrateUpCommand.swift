@@ -1,4 +1,5 @@
-import ArgumentParser
+public import ArgumentParser
+import ConnectionOptions
 import Logging
 import Operations
 import PostgreSQL
@@ -6,26 +7,27 @@ import Protocols
 import Store
 
 /// `wallet-backend migrate up`.
-struct MigrateUpCommand: AsyncParsableCommand {
-    private static let database = Setting(
-        "database-url", variable: "DATABASE_URL", "libpq URL or key=value string.",
-        .parsed(placeholder: "url", isSecret: true) { try ConnectionString($0) })
-
-    static let configuration = CommandConfiguration(
+public struct MigrateUpCommand: AsyncParsableCommand {
+    /// Name and help.
+    public static let configuration = CommandConfiguration(
         commandName: "up", abstract: "Create the tables that are missing and register the protocols that this build knows.",
         discussion:
             "For development, tests and demonstrations: a database of wallet-backend has the tables already. Never alters an existing table."
     )
 
-    @Option(name: Self.database.name, help: Self.database.help) var databaseURL: String?
+    @OptionGroup var databaseOptions: DatabaseOptions
     @OptionGroup var logging: LoggingOptions
 
-    func run() async throws {
+    /// Nothing given.
+    public init() {}
+
+    /// Creates what is missing.
+    public func run() async throws {
         let environment = ProcessEnvironment.current
         let (log, database) = try UsageError.reported {
             (
                 try logging.resolve(process: "migrate-up", environment: environment),
-                try Self.database.resolve(databaseURL, environment: environment)
+                try databaseOptions.resolve(environment: environment).parsed
             )
         }
         let logger = log.makeLogger()

@@ -16,6 +16,11 @@ struct Migration: Sendable {
     let report: @Sendable (CoordinatorEvent) -> Void
 
     typealias Events = AsyncStream<CoordinatorEvent>.Iterator
+    /// A round of fewer is not worth two lines in the log.
+    private static let fewLedgers = 10
+    /// Between two looks at the tip; every so many of them ask the RPC, too.
+    private static let lookInterval = Duration.milliseconds(250)
+    private static let looksPerTip = 8
 
     /// Rounds until no protocol remains.
     ///
@@ -30,12 +35,15 @@ struct Migration: Sendable {
                     "\(configuration.cursorNames.latest) in ingest_store is \(snapshot.latest): there is no target to work towards")
             }
             judge(snapshot, &state)
+            try await record(&events, &state, &progress)
             if state.remaining.isEmpty { return }
             let cursors = state.committed.filter { state.remaining.contains($0.key) }
             let plan = RoundPlan(cursors: cursors, target: target)
             metrics.target(target)
+            state.target = target
             if plan.segments.isEmpty {
                 try await waitAtTip(target, &events, &state, &progress)
+                try await record(&events, &state, &progress)
             } else {
                 let contracts = (snapshot.trackedContracts ?? [:]).mapValues { $0.map(\.hex) }
                 try await process(plan, cursors, target, contracts, &events, &state, &progress)
@@ -80,14 +88,26 @@ struct Migration: Sendable {
                 state.attempted[id] = ledger
                 metrics.cursor(id, ledger)
             case .handoff(let ledger):
-                logger.info(
-                    "live ingestion moved the cursor past ours",
-                    metadata: ["protocol": "\(id.rawValue)", "committed": "\(committed)", "cursor": "\(ledger)"])
-                leave(id, .handoff(at: ledger), &state)
+                handOff(id, at: ledger, seen: "in the snapshot", through: max(committed, state.attempted[id] ?? 0), &state)
             case .foreign(let numbers):
                 leave(id, .failed("cursor \(CursorNames.history(id)): \(numbers)"), &state)
             }
         }
+    }
+
+    /// - Parameter through: the last ledger that this run can have committed.
+    private func handOff(_ id: ProtocolID, at cursor: UInt32, seen: String, through: UInt32, _ state: inout RunState) {
+        let context: Logger.Metadata = [
+            "protocol": "\(id.rawValue)", "migrated_through": "\(state.committed[id] ?? 0)", "cursor": "\(cursor)", "seen": "\(seen)",
+        ]
+        if through < state.target {
+            logger.warning(
+                """
+                live ingestion takes a cursor over only where ledger \(state.target) is migrated, which this run has not done: if the cursor was moved \
+                by a hand, the ledgers from \(through + 1) on may have no state changes
+                """, metadata: context)
+        }
+        leave(id, .handoff(at: cursor), &state)
     }
 
     private func leave(_ id: ProtocolID, _ outcome: Outcome, _ state: inout RunState) {
@@ -97,11 +117,18 @@ struct Migration: Sendable {
         switch outcome {
         case .handoff(let ledger):
             metrics.handoff(id)
-            logger.notice("HANDOFF: live ingestion owns the cursor now", metadata: ["protocol": "\(id.rawValue)", "cursor": "\(ledger)"])
-        case .converged(let ledger):
             logger.notice(
-                "CONVERGED: caught up, live ingestion will go on from here",
-                metadata: ["protocol": "\(id.rawValue)", "cursor": "\(ledger)"])
+                "HANDOFF: live ingestion owns the cursor now, it stands at the latest ingested ledger",
+                metadata: ["protocol": "\(id.rawValue)", "migrated_through": "\(state.committed[id] ?? 0)", "cursor": "\(ledger)"])
+        case .converged(let ledger):
+            metrics.converged(id)
+            let why =
+                configuration.acceptConvergence
+                ? "no further ledger came within the wait, and convergence was accepted with --accept-convergence"
+                : "no further ledger came within the wait, and live ingestion is not running"
+            logger.notice(
+                "CONVERGED: \(why); live ingestion will go on from here when it starts",
+                metadata: ["protocol": "\(id.rawValue)", "migrated_through": "\(ledger)", "cursor": "\(ledger)"])
         case .failed(let cause):
             logger.error("protocol failed", metadata: ["protocol": "\(id.rawValue)", "cause": "\(cause)"])
         }
@@ -116,7 +143,10 @@ struct Migration: Sendable {
         let board = BatchBoard(
             plan: plan, batchLength: configuration.batchSize,
             window: .forFetchers(max(state.roster.fetchers.count, configuration.fetchers), batchSize: configuration.batchSize))
-        logger.info(
+        // At the tip, while live ingestion passes ledgers by, rounds of a ledger or two come by the dozen.
+        let level: Logger.Level = state.epoch > 1 && plan.ledgerCount < Self.fewLedgers ? .debug : .info
+        logger.log(
+            level: level,
             "round begins",
             metadata: [
                 "round": "\(state.epoch)", "target": "\(target)", "ledgers": "\(plan.ledgerCount)",
@@ -126,10 +156,13 @@ struct Migration: Sendable {
         progress.begin(ledgers: plan.ledgerCount)
         desk.begin(Round(epoch: state.epoch, cursors: cursors, contracts: contracts, board: board), &state)
         while true {
-            try await until(&events, &state, &progress) { $0.round?.needsAttention ?? true }
+            try await until(&events, &state, &progress) { $0.lookDue || $0.round?.needsAttention ?? true }
+            if state.lookDue { try await look(&events, &state, &progress) }
+            // Gone where the lock session was lost meanwhile.
             guard let round = state.round else { return }
             if let failure = round.failure { throw .failure(failure) }
             if !round.failedSwaps.isEmpty { try await verify(round.failedSwaps, &events, &state, &progress) }
+            try await record(&events, &state, &progress)
             if let reason = round.interrupted {
                 logger.warning(
                     "round interrupted, the next one begins where the database stands",
@@ -144,9 +177,30 @@ struct Migration: Sendable {
                     state.attempted[id] = state.committed[id]
                     state.floor[id] = state.committed[id]
                 }
-                logger.info("round complete", metadata: ["round": "\(round.epoch)", "target": "\(target)"])
+                logger.log(level: level, "round complete", metadata: ["round": "\(round.epoch)", "target": "\(target)"])
                 state.round = nil
                 return
+            }
+        }
+    }
+
+    /// Looks after the cursors while a round runs: a protocol that was at the tip already may have been handed off, and a cursor that a hand has moved
+    /// is better told at once than at the next swap. It also notices within a second that the session with the locks is gone.
+    private func look(_ events: inout Events, _ state: inout RunState, _ progress: inout ProgressLog) async throws(RunStopped) {
+        state.lookDue = false
+        let asked = state.committed
+        let snapshot = try await read(withContracts: false, &events, &state, &progress)
+        guard state.round != nil else { return }
+        for id in state.remaining {
+            let committed = asked[id] ?? 0
+            let verdict = CursorVerdict.judge(
+                cursor: snapshot.reading(id), floor: min(state.floor[id] ?? committed, committed), committed: committed,
+                attempted: state.attempted[id] ?? committed, latest: snapshot.latestLedger)
+            switch verdict {
+            case .ours: break
+            case .handoff(let ledger):
+                handOff(id, at: ledger, seen: "while the round runs", through: max(committed, state.attempted[id] ?? 0), &state)
+            case .foreign(let numbers): leave(id, .failed("cursor \(CursorNames.history(id)): \(numbers)"), &state)
             }
         }
     }
@@ -157,6 +211,8 @@ struct Migration: Sendable {
     ) async throws(RunStopped) {
         state.round?.failedSwaps.removeAll { swap in swaps.contains { $0.id == swap.id } }
         let snapshot = try await read(&events, &state, &progress)
+        // Without a round the lock session was lost over the question: the next round judges the cursors.
+        guard state.round != nil else { return }
         for swap in swaps where state.remaining.contains(swap.id) {
             let committed = state.committed[swap.id] ?? 0
             logger.info(
@@ -170,7 +226,7 @@ struct Migration: Sendable {
                 latest: snapshot.latestLedger)
             switch verdict {
             case .handoff(let ledger) where ledger >= swap.attempted:
-                leave(swap.id, .handoff(at: ledger), &state)
+                handOff(swap.id, at: ledger, seen: "by a failed swap", through: committed, &state)
             case .handoff(let ledger), .ours(let ledger):
                 let numbers = "the swap to \(swap.attempted) found \(swap.found ?? "no row"), and now it stands at \(ledger)"
                 leave(swap.id, .failed("cursor \(CursorNames.history(swap.id)): \(numbers)"), &state)
@@ -188,29 +244,42 @@ struct Migration: Sendable {
     ) async throws(RunStopped) {
         let start = ContinuousClock.now
         var wait = TipWait(wait: configuration.convergenceWait, acceptConvergence: configuration.acceptConvergence, at: .zero)
-        var told = false
-        logger.info("caught up, waiting for the next ledger", metadata: ["ledger": "\(target)"])
+        var told = state.tip?.toldThatOnlyHandoffEnds ?? false
+        if state.tip == nil {
+            logger.info(
+                "caught up with the latest ingested ledger, waiting for the next one or for live ingestion to take over",
+                metadata: ["ledger": "\(target)", "wait": "\(configuration.convergenceWait)"])
+        }
+        var looks = 0
         while true {
             let asked = ContinuousClock.now - start
             let runs = try await liveIngestionRuns(&events, &state, &progress)
             let snapshot = try await read(withContracts: false, &events, &state, &progress)
             let moved = snapshot.latest != .ledger(target) || state.remaining.contains { snapshot.reading($0) != .ledger(target) }
-            switch wait.decide(liveIngestionRuns: runs, moved: moved, at: asked) {
+            var networkTip = state.tip?.networkTip
+            if looks % Self.looksPerTip == 0 {
+                networkTip = try await asking(&events, &state, &progress) { await tip.latest() }
+                if let networkTip { metrics.networkTip(networkTip) }
+            }
+            looks += 1
+            let decision = wait.decide(liveIngestionRuns: runs, moved: moved, at: asked)
+            if decision == .waitForLiveIngestion, !told {
+                told = true
+                let why = configuration.network == nil ? "is taken to run (no --network was given)" : "runs"
+                logger.info(
+                    "no ledger came within the wait, but live ingestion \(why): only its taking over the cursor ends the migration",
+                    metadata: ["ledger": "\(target)", "network_tip": "\(networkTip.map(String.init) ?? "unknown")"])
+            }
+            state.tip = .init(ledger: target, liveIngestionRuns: runs, networkTip: networkTip, toldThatOnlyHandoffEnds: told)
+            switch decision {
             case .readAgain:
                 return
             case .converged:
                 for id in state.remaining { leave(id, .converged(at: target), &state) }
                 return
-            case .waitForLiveIngestion where !told:
-                told = true
-                let height = await tip.latest()
-                logger.info(
-                    "no ledger came within the wait, but live ingestion runs: only its taking over the cursor ends the migration",
-                    metadata: ["ledger": "\(target)", "network_tip": "\(height.map(String.init) ?? "unknown")"])
             case .waitForLiveIngestion, .waitOn:
-                break
+                _ = try await asking(&events, &state, &progress) { try await Task.sleep(for: Self.lookInterval) }
             }
-            _ = try await asking(&events, &state, &progress) { try await Task.sleep(for: .milliseconds(250)) }
         }
     }
 
@@ -218,21 +287,62 @@ struct Migration: Sendable {
         _ events: inout Events, _ state: inout RunState, _ progress: inout ProgressLog
     ) async throws(RunStopped) -> Bool {
         guard let network = configuration.network else { return true }
-        return try await asking(&events, &state, &progress) { try await database.liveIngestionRuns(network: network) }
+        return try await answer(&events, &state, &progress) { try await database.liveIngestionRuns(network: network) }
     }
 
-    // MARK: events
+    // MARK: the database
 
     private func read(
         withContracts: Bool = true, _ events: inout Events, _ state: inout RunState, _ progress: inout ProgressLog
     ) async throws(RunStopped) -> HistorySnapshot {
         let protocols = state.remaining
-        let (snapshot, reconnected) = try await asking(&events, &state, &progress) {
+        return try await answer(&events, &state, &progress) {
             try await database.snapshot(of: protocols, withContracts: withContracts)
         }
-        if reconnected { for id in protocols { state.floor[id] = state.starts[id] } }
-        return snapshot
     }
+
+    /// Records how protocols ended, at once: whatever happens to the rest of the run, this is known.
+    private func record(_ events: inout Events, _ state: inout RunState, _ progress: inout ProgressLog) async throws(RunStopped) {
+        for (status, succeeded) in [(ProtocolStatus.success, true), (.failed, false)] {
+            let ids = state.outcomes.filter { $0.value.isSuccess == succeeded && !state.recorded.contains($0.key) }.keys.sorted()
+            if ids.isEmpty { continue }
+            try await answer(&events, &state, &progress) { try await database.record(status, of: ids) }
+            state.recorded.formUnion(ids)
+            for id in ids { metrics.ended(id, success: succeeded) }
+        }
+    }
+
+    /// Asks the database; where the session with the locks is gone, the question is asked again when nothing is committed any more and the locks are back.
+    private func answer<Answer: Sendable>(
+        _ events: inout Events, _ state: inout RunState, _ progress: inout ProgressLog,
+        _ question: @escaping @Sendable () async throws -> MigrationDatabase.Reply<Answer>
+    ) async throws(RunStopped) -> Answer {
+        while true {
+            switch try await asking(&events, &state, &progress, question) {
+            case .answer(let answer): return answer
+            case .sessionLost(let cause): try await regainLocks(cause, &events, &state, &progress)
+            }
+        }
+    }
+
+    private func regainLocks(
+        _ cause: StoreError, _ events: inout Events, _ state: inout RunState, _ progress: inout ProgressLog
+    ) async throws(RunStopped) {
+        logger.error(
+            "the session that holds the migration locks is lost: nothing is committed until they are ours again",
+            metadata: ["cause": "\(cause)", "round": "\(state.round.map { "\($0.epoch)" } ?? "none")"])
+        if state.round != nil {
+            desk.halt(&state)
+            try await until(&events, &state, &progress) { $0.writerStopped || $0.roster.writer == nil || $0.hopeless != nil }
+        }
+        _ = try await asking(&events, &state, &progress) { try await database.restore() }
+        logger.notice("the migration locks are ours again", metadata: ["protocols": "\(state.remaining.map(\.rawValue))"])
+        // The server may have crashed, and its last commits with it.
+        for id in state.remaining { state.floor[id] = state.starts[id] }
+        state.target = 0
+    }
+
+    // MARK: events
 
     /// Takes events until the condition holds.
     private func until(
@@ -253,7 +363,10 @@ struct Migration: Sendable {
 
     private func take(_ event: CoordinatorEvent, _ state: inout RunState, _ progress: inout ProgressLog) throws(RunStopped) {
         try desk.take(event, &state)
-        if case .tick = event { progress.tick(state) }
+        if case .tick = event {
+            state.lookDue = true
+            progress.tick(state)
+        }
     }
 }
 

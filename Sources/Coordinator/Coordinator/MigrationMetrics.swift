@@ -12,7 +12,9 @@ struct MigrationMetrics: Sendable {
     private let targetTip: Gauge
     private let cursors: Gauge
     private let starts: Gauge
+    private let networkTipGauge: Gauge
     private let handoffsTotal: Counter
+    private let convergencesTotal: Counter
     private let statuses: Gauge
     private let rowsTotal: Counter
     private let transactions: Counter
@@ -34,6 +36,10 @@ struct MigrationMetrics: Sendable {
         cursors = registry.gauge("wallet_migration_cursor", help: "History cursor as last committed or read.", labels: ["protocol_id"])
         starts = registry.gauge("wallet_migration_start_ledger", help: "First ledger of this run.", labels: ["protocol_id"])
         handoffsTotal = registry.counter("wallet_migration_handoffs_total", help: "Handoffs to live ingestion.", labels: ["protocol_id"])
+        convergencesTotal = registry.counter(
+            "wallet_migration_convergences_total", help: "Protocols that caught up while live ingestion was not running.",
+            labels: ["protocol_id"])
+        networkTipGauge = registry.gauge("wallet_migration_network_tip", help: "Latest ledger of the RPC, while the run waits at the tip.")
         statuses = registry.gauge("wallet_migration_status", help: "0 in progress, 1 success, 2 failed.", labels: ["protocol_id"])
         rowsTotal = registry.counter("wallet_migration_rows_total", help: "State changes committed.", labels: ["protocol_id"])
         transactions = registry.counter("wallet_migration_transactions_total", help: "Transactions committed.")
@@ -52,7 +58,9 @@ struct MigrationMetrics: Sendable {
     func ended(_ id: ProtocolID, success: Bool) { statuses.set(success ? 1 : 2, id.rawValue) }
     func target(_ ledger: UInt32) { targetTip.set(Double(ledger)) }
     func cursor(_ id: ProtocolID, _ ledger: UInt32) { cursors.set(Double(ledger), id.rawValue) }
+    func networkTip(_ ledger: UInt32) { networkTipGauge.set(Double(ledger)) }
     func handoff(_ id: ProtocolID) { handoffsTotal.add(1, id.rawValue) }
+    func converged(_ id: ProtocolID) { convergencesTotal.add(1, id.rawValue) }
 
     func committed(_ id: ProtocolID, through ledger: UInt32, rows: Int) {
         cursor(id, ledger)

@@ -12,6 +12,8 @@ struct ProgressLog: Sendable {
     /// Heartbeat ticks, a second each, between two lines: at the beginning an operator watches.
     private var interval: Int { ticks < 10 ? 2 : 5 }
 
+    private static let ticksPerTipLine = 30
+
     init(logger: Logger) {
         self.logger = logger
     }
@@ -28,6 +30,7 @@ struct ProgressLog: Sendable {
         guard ticks % interval == 0 else { return }
         guard let round = state.round else {
             if !state.writerReady { logger.info("waiting for a writer that is connected to the database") }
+            if let tip = state.tip, ticks % Self.ticksPerTipLine == 0 { tell(tip, state) }
             return
         }
         if state.roster.fetchers.isEmpty { logger.warning("no fetcher is registered", metadata: ["round": "\(round.epoch)"]) }
@@ -42,6 +45,16 @@ struct ProgressLog: Sendable {
         ]
         metadata["eta"] = "\(meter.eta(left: left).map { ProgressLog.clock($0) } ?? "unknown")"
         logger.info("progress", metadata: metadata)
+    }
+
+    private func tell(_ tip: RunState.Tip, _ state: RunState) {
+        logger.info(
+            "waiting at the tip",
+            metadata: [
+                "protocols": "\(state.remaining.map(\.rawValue))", "cursor": "\(tip.ledger)",
+                "live_ingestion": "\(tip.liveIngestionRuns ? "running" : "not running")",
+                "network_tip": "\(tip.networkTip.map(String.init) ?? "unknown")",
+            ])
     }
 
     private func seconds(since start: ContinuousClock.Instant) -> Double {

@@ -35,12 +35,20 @@ struct RunState: Sendable {
     /// The protocols that are still migrated, in the order given.
     var remaining: [ProtocolID]
     var outcomes: [ProtocolID: Outcome] = [:]
+    /// Those of them whose status stands in the database.
+    var recorded: Set<ProtocolID> = []
+    /// A heartbeat interval has passed since the cursors were last looked after.
+    var lookDue = false
     /// The last ledger that the writer reported, or the cursor that the run began with.
     var committed: [ProtocolID: UInt32]
     /// The lowest ledger at which the cursor may be found: below `committed` where the server may have lost its last commits.
     var floor: [ProtocolID: UInt32]
     /// Where the run began.
     let starts: [ProtocolID: UInt32]
+    /// The highest target so far, which live ingestion had ingested; 0 where that is not known any more, since the server may have crashed.
+    var target: UInt32 = 0
+    /// What was found at the tip, once all remaining protocols have been there.
+    var tip: Tip?
     /// The highest ledger that may be committed without our knowing.
     var attempted: [ProtocolID: UInt32]
     var rows: [ProtocolID: Int] = [:]
@@ -48,6 +56,15 @@ struct RunState: Sendable {
     var fetched: [WorkerID: FetcherCounters] = [:]
     /// Workers that said why they cannot be run.
     var hopeless: String?
+
+    /// What a look at the tip found.
+    struct Tip: Sendable {
+        let ledger: UInt32
+        let liveIngestionRuns: Bool
+        /// Nil where the RPC does not tell.
+        let networkTip: UInt32?
+        let toldThatOnlyHandoffEnds: Bool
+    }
 
     init(protocols: [ProtocolID], cursors: [ProtocolID: UInt32]) {
         remaining = protocols

@@ -1,4 +1,5 @@
 public import ArgumentParser
+import ConnectionOptions
 import Logging
 import Operations
 import ZeroMQ
@@ -8,7 +9,6 @@ public struct FetcherCommand: AsyncParsableCommand {
     private static let endpoint = Setting(
         "endpoint", variable: "ENDPOINT", "Where the coordinator listens: ipc:///path or tcp://host:port.",
         .parsed(placeholder: "endpoint") { try Endpoint($0) })
-    private static let rpcURL = Setting("rpc-url", variable: "RPC_URL", "The stellar-rpc server.", .httpURL)
     private static let concurrency = Setting(
         "rpc-concurrency", variable: "RPC_CONCURRENCY", "Requests in flight at once.", .integer(in: 1...64), default: "8")
     private static let pageSize = Setting(
@@ -23,7 +23,7 @@ public struct FetcherCommand: AsyncParsableCommand {
             "Started by the coordinator, or by hand where the coordinator runs with --fetchers 0. Needs no database.")
 
     @Option(name: Self.endpoint.name, help: Self.endpoint.help) var endpoint: String?
-    @Option(name: Self.rpcURL.name, help: Self.rpcURL.help) var rpcURL: String?
+    @OptionGroup var rpc: RPCURLOptions
     @Option(name: Self.concurrency.name, help: Self.concurrency.help) var rpcConcurrency: String?
     @Option(name: Self.pageSize.name, help: Self.pageSize.help) var rpcPageSize: String?
     @OptionGroup var logging: LoggingOptions
@@ -40,7 +40,7 @@ public struct FetcherCommand: AsyncParsableCommand {
                 try logging.resolve(process: "fetcher", environment: environment),
                 FetcherConfiguration(
                     endpoint: try Self.endpoint.resolve(endpoint, environment: environment),
-                    rpcURL: try Self.rpcURL.resolve(rpcURL, environment: environment).text,
+                    rpcURL: try rpc.resolve(environment: environment),
                     concurrency: try Self.concurrency.resolve(rpcConcurrency, environment: environment),
                     pageSize: try Self.pageSize.resolve(rpcPageSize, environment: environment),
                     parentLifeline: lifeline.parentLifeline)

@@ -38,12 +38,7 @@ struct PageDecoder: Sendable {
     }
 
     private func tell(_ event: IgnoredEvent) {
-        logger.debug(
-            "event gives no row",
-            metadata: [
-                "protocol": "\(event.protocolID.rawValue)", "ledger": "\(event.ledger)", "transaction": "\(event.transaction)",
-                "operation": "\(event.operation)", "contract": "\(event.contract.hex)", "reason": "\(event.reason)",
-            ])
+        logger.debug("event gives no row", metadata: event.fields.mapValues { "\($0)" })
     }
 }
 

@@ -58,6 +58,14 @@ public struct IgnoredEvent: Hashable, Sendable {
         self.contract = contract
         self.reason = reason
     }
+
+    /// What a log line tells of it.
+    public var fields: [String: String] {
+        [
+            "protocol": protocolID.rawValue, "ledger": "\(ledger)", "transaction": "\(transaction)", "operation": "\(operation)",
+            "contract": contract.hex, "reason": "\(reason)",
+        ]
+    }
 }
 
 /// How many events of one protocol's contracts were met, over the life of a ``LedgerProcessor``. Ledgers that failed count too.

@@ -11,15 +11,14 @@ public enum CursorSwapOutcome: Sendable, Hashable {
 
 /// The compare-and-swap of history cursors, inside of a transaction that the caller has opened.
 public enum CursorSwap {
-    /// Swaps one protocol's history cursor in the session's open transaction (READ COMMITTED). Waits for another transaction that has moved it.
+    /// Swaps history cursors in the session's open transaction (READ COMMITTED). Waits for another transaction that has moved one of them.
     public static func swap(
-        _ id: ProtocolID, from expected: UInt32, to new: UInt32, in session: PostgresSession
-    ) throws(StoreError) -> CursorSwapOutcome {
-        try StoreError.wrapping { () throws(PostgresError) in
-            let answers = try session.execute(
-                try script([id], from: expected, to: new, in: session), label: "swapping \(CursorNames.history(id))")
-            return outcomes([id], answers[...])[id] ?? .refused(.missing)
-        }
+        _ ids: [ProtocolID], from expected: UInt32, to new: UInt32, in session: PostgresSession
+    ) throws(PostgresError) -> [ProtocolID: CursorSwapOutcome] {
+        guard !ids.isEmpty else { return [:] }
+        let answers = try session.execute(
+            try script(ids, from: expected, to: new, in: session), label: "swapping the history cursors of \(ids)")
+        return outcomes(ids, answers[...])
     }
 
     /// Two statements that swap the cursors of several protocols. The first locks the rows, in the order of their keys, and shows what is in them;

@@ -29,31 +29,8 @@ public struct HistorySnapshot: Sendable, Hashable {
                     latest: cursors[names.latest] ?? .missing, oldest: cursors[names.oldest] ?? .missing,
                     historyCursors: Dictionary(
                         ids.map { ($0, cursors[CursorNames.history($0)] ?? .missing) }, uniquingKeysWith: { first, _ in first }),
-                    trackedContracts: withContracts ? try contracts(of: ids, in: session) : nil)
+                    trackedContracts: withContracts ? try session.trackedContracts(of: ids) : nil)
             }
         }
-    }
-
-    private static func contracts(of ids: [ProtocolID], in session: PostgresSession) throws(StoreError) -> [ProtocolID: [Hash32]] {
-        let rows = try StoreError.wrapping { () throws(PostgresError) in
-            try session.query(
-                """
-                SELECT w.protocol_id, encode(c.contract_id, 'hex') AS contract
-                FROM protocol_contracts c JOIN protocol_wasms w ON w.wasm_hash = c.wasm_hash
-                WHERE w.protocol_id = ANY($1) ORDER BY c.contract_id
-                """, [ids.arrayLiteral], label: "reading the tracked contracts")
-        }
-        var contracts: [ProtocolID: [Hash32]] = Dictionary(ids.map { ($0, []) }, uniquingKeysWith: { first, _ in first })
-        var malformed: [String] = []
-        for row in rows {
-            let hex = row[1] ?? ""
-            guard let hash = Hash32(hex: hex) else {
-                malformed.append(hex)
-                continue
-            }
-            contracts[ProtocolID(rawValue: row[0] ?? ""), default: []].append(hash)
-        }
-        guard malformed.isEmpty else { throw .malformedContractIDs(Array(malformed.prefix(10)), count: malformed.count) }
-        return contracts
     }
 }

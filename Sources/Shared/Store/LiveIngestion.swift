@@ -8,4 +8,16 @@ public enum LiveIngestion {
     public static func isRunning(network: String, on connection: PostgresConnection) async throws(StoreError) -> Bool {
         try await !AdvisoryLock.holders(of: AdvisoryLock.liveIngestionName(network: network), on: connection).isEmpty
     }
+
+    /// The oldest and the latest ingested ledger, read together.
+    public static func position(
+        _ names: CursorNames, on connection: PostgresConnection
+    ) async throws(StoreError) -> (oldest: CursorReading, latest: CursorReading) {
+        try await connection.perform { session throws(StoreError) in
+            try StoreError.wrapping { () throws(PostgresError) in
+                let cursors = try session.readCursors([names.oldest, names.latest])
+                return (cursors[names.oldest] ?? .missing, cursors[names.latest] ?? .missing)
+            }
+        }
+    }
 }

@@ -6,23 +6,6 @@ public import Protocols
 /// A protocol whose cursor is not at the ledger before the range gets no rows; that is an outcome and not an error (live ingestion may have taken
 /// over). `synchronous_commit` is off: after a crash of the server the last commits may be gone, cursor and rows together, and are done again.
 public struct StateChangeCommit: Sendable {
-    /// The rows of one protocol: COPY tuples in chunks, which need not end with a row.
-    public struct Rows: Sendable {
-        /// The protocol.
-        public let id: ProtocolID
-        /// The number of tuples in all chunks together; COPY must store as many.
-        public let rowCount: Int
-        /// The tuples, in the form of `StateChangeTuple`, without header and trailer.
-        public let chunks: [any CopyChunk]
-
-        /// Rows for a commit.
-        public init(_ id: ProtocolID, rowCount: Int, chunks: [any CopyChunk]) {
-            self.id = id
-            self.rowCount = rowCount
-            self.chunks = chunks
-        }
-    }
-
     /// What came of it.
     public struct Result: Sendable {
         /// One outcome per protocol.
@@ -40,10 +23,10 @@ public struct StateChangeCommit: Sendable {
     /// The ledgers, all of them: the cursors go from the one before the first to the last.
     public let ledgers: ClosedRange<UInt32>
     /// Every protocol whose cursor is to move, rows or none.
-    public let rows: [Rows]
+    public let rows: [StateChangeRows]
 
     /// A commit to be run.
-    public init(ledgers: ClosedRange<UInt32>, rows: [Rows]) {
+    public init(ledgers: ClosedRange<UInt32>, rows: [StateChangeRows]) {
         self.ledgers = ledgers
         self.rows = rows.sorted { $0.id < $1.id }
     }
@@ -67,7 +50,7 @@ public struct StateChangeCommit: Sendable {
         let swapped = clock.now
         let moved = rows.filter { outcomes[$0.id] == .swapped }
         var storedRows = 0
-        for rows in moved where rows.rowCount > 0 || !rows.chunks.isEmpty { storedRows += try copy(rows, in: session) }
+        for rows in moved { storedRows += try StateChangeCopy(ledgers: ledgers, rows: rows).run(in: session) }
         let copied = clock.now
         if moved.isEmpty {
             session.rollbackIfOpen()
@@ -92,30 +75,8 @@ public struct StateChangeCommit: Sendable {
         return CursorSwap.outcomes(ids, answers.suffix(2))
     }
 
-    private static let copyStatement =
-        "COPY state_changes (\(StateChangeTuple.columns.joined(separator: ", "))) FROM STDIN WITH (FORMAT binary)"
-    /// Signature, flags and the length of the header's extension, as "Binary Format" in COPY's reference has it: 19 bytes.
-    private static let header: [UInt8] = Array("PGCOPY\n".utf8) + [0xff, 0x0d, 0x0a, 0x00] + [0, 0, 0, 0] + [0, 0, 0, 0]
-    /// A field count of -1.
-    private static let trailer: [UInt8] = [0xff, 0xff]
-
-    private func copy(_ rows: Rows, in session: PostgresSession) throws(StoreError) -> Int {
-        let stored = try failing { () throws(PostgresError) in
-            try session.copyIn(Self.copyStatement, label: "COPY of state changes of \(rows.id.rawValue)") { stream throws(PostgresError) in
-                try stream.write(Self.header.span.bytes)
-                for chunk in rows.chunks { try chunk.write(to: &stream) }
-                try stream.write(Self.trailer.span.bytes)
-            }
-        }
-        guard stored == rows.rowCount else {
-            throw .rowCountMismatch(ledgers: ledgers, rows.id, expected: rows.rowCount, stored: stored)
-        }
-        return stored
-    }
-
     private func failing<Value>(_ body: () throws(PostgresError) -> Value) throws(StoreError) -> Value {
         let ledgers = ledgers
-        return try StoreError.wrapping(
-            { $0.kind == .uniqueViolation ? .rowsAlreadyThere(ledgers: ledgers, $0) : .commitFailed(ledgers: ledgers, $0) }, body)
+        return try StoreError.wrapping({ StoreError(committing: ledgers, $0) }, body)
     }
 }

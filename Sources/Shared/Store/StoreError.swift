@@ -27,6 +27,8 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     case commitFailed(ledgers: ClosedRange<UInt32>, PostgresError)
     /// The range has ledgers that cannot exist: 0, or more than 2147483647.
     case impossibleLedgers(ClosedRange<UInt32>)
+    /// `latest_ingest_ledger` does not stand where live ingestion left it (0: nothing was ingested yet): something else moved it.
+    case latestElsewhere(key: String, expected: UInt32, found: CursorReading, oldest: CursorReading)
     /// A lock is held by other sessions.
     case lockHeld(name: String, holders: [LockHolder])
 
@@ -82,6 +84,10 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
             return "committing ledgers \(ledgers.lowerBound) to \(ledgers.upperBound): \(error)"
         case .impossibleLedgers(let ledgers):
             return "ledgers \(ledgers.lowerBound) to \(ledgers.upperBound) cannot be committed: ledger numbers go from 1 to 2147483647"
+        case .latestElsewhere(let key, let expected, let found, let oldest):
+            return
+                "\(key) in ingest_store is \(found) (oldest: \(oldest)) where live ingestion left it at \(expected): something else moves it; "
+                + "make sure that one live ingestion runs, with the same --network everywhere"
         case .lockHeld(let name, let holders):
             let who = holders.isEmpty ? "a session that has just gone" : holders.map(\.description).joined(separator: "; ")
             return "lock '\(name)' is held by \(who)"

@@ -70,7 +70,7 @@ actor Committer {
         }
     }
 
-    private static func rows(of id: ProtocolID, in group: CommitOrder<Delivery>.Group) -> StateChangeCommit.Rows {
+    private static func rows(of id: ProtocolID, in group: CommitOrder<Delivery>.Group) -> StateChangeRows {
         var count = 0
         var chunks: [any CopyChunk] = []
         for member in group.members {
@@ -78,7 +78,7 @@ actor Committer {
             count += member.header.parts[index].rows
             chunks += member.payload.frames[index].map { FrameChunk(frame: $0) }
         }
-        return StateChangeCommit.Rows(id, rowCount: count, chunks: chunks)
+        return StateChangeRows(id, rowCount: count, chunks: chunks)
     }
 
     private func report(

@@ -1,7 +1,7 @@
 public import ArgumentParser
+import ConnectionOptions
 import Logging
 import Operations
-import PostgreSQL
 import ZeroMQ
 
 /// `wallet-backend-writer`.
@@ -9,9 +9,6 @@ public struct WriterCommand: AsyncParsableCommand {
     private static let endpoint = Setting(
         "endpoint", variable: "ENDPOINT", "Where the coordinator listens: ipc:///path or tcp://host:port.",
         .parsed(placeholder: "endpoint") { try Endpoint($0) })
-    private static let database = Setting(
-        "database-url", variable: "DATABASE_URL", "libpq URL or key=value string.",
-        .parsed(placeholder: "url", isSecret: true) { try ConnectionString($0) })
     private static let rowsEndpoint = Setting(
         "rows-endpoint", variable: "ROWS_ENDPOINT", "Where fetchers deliver rows; beside --endpoint unless given.",
         .parsed(placeholder: "endpoint") { try Endpoint($0) })
@@ -23,7 +20,7 @@ public struct WriterCommand: AsyncParsableCommand {
         discussion: "Started by the coordinator, or by hand where the coordinator runs with --fetchers 0; one at a time. Needs no RPC.")
 
     @Option(name: Self.endpoint.name, help: Self.endpoint.help) var endpoint: String?
-    @Option(name: Self.database.name, help: Self.database.help) var databaseURL: String?
+    @OptionGroup var database: DatabaseOptions
     @Option(name: Self.rowsEndpoint.name, help: Self.rowsEndpoint.help) var rowsEndpoint: String?
     @OptionGroup var logging: LoggingOptions
     @OptionGroup var lifeline: ParentLifelineOptions
@@ -39,7 +36,7 @@ public struct WriterCommand: AsyncParsableCommand {
                 try logging.resolve(process: "writer", environment: environment),
                 WriterConfiguration(
                     endpoint: try Self.endpoint.resolve(endpoint, environment: environment),
-                    database: try Self.database.resolve(databaseURL, environment: environment),
+                    database: try database.resolve(environment: environment).parsed,
                     rowsEndpoint: try Self.rowsEndpoint.resolveIfGiven(rowsEndpoint, environment: environment),
                     parentLifeline: lifeline.parentLifeline)
             )

@@ -84,6 +84,16 @@ public final class LedgerPage: Sendable {
         return link
     }
 
+    /// The ledgers with bytes of their own, for whoever keeps them longer than a walk through the page; checked as `forEachLedger` does.
+    /// - Throws: `LedgerSourceError` with the ledger that is wrong.
+    public func copyLedgers() throws -> (ledgers: [CheckedLedger], link: ChainLink) {
+        var copies: [CheckedLedger] = []
+        copies.reserveCapacity(slots.count)
+        var scratch = LedgerScratch()
+        let link = try forEachLedger(scratch: &scratch) { copies.append(CheckedLedger(sequence: $0, xdr: [UInt8](copying: $1))) }
+        return (copies, link)
+    }
+
     private func decode(_ slot: Slot, _ sequence: UInt32, _ scratch: inout LedgerScratch) throws(LedgerSourceError) -> Int {
         let bytes = bytes
         let text = bytes.readableBytesUInt8Span.extracting(slot.range)

@@ -1,14 +1,13 @@
-public import ArgumentParser
+import ArgumentParser
+import Coordinator
+import LiveIngest
 
 /// `wallet-backend`.
-public struct WalletBackendCommand: AsyncParsableCommand {
-    /// The tree of commands.
-    public static let configuration = CommandConfiguration(
-        commandName: "wallet-backend", abstract: "Fills in the history of contract protocols for a Stellar wallet backend.",
-        subcommands: [ProtocolMigrate.self, Migrate.self])
-
-    /// Nothing given.
-    public init() {}
+struct WalletBackendCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "wallet-backend",
+        abstract: "Follows the Stellar network for a wallet backend, and fills in the history of contract protocols.",
+        subcommands: [ProtocolMigrate.self, IngestCommand.self, Migrate.self])
 
     struct ProtocolMigrate: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

@@ -1,0 +1,84 @@
+import Glibc
+import LedgerSources
+import Logging
+import Operations
+import Store
+
+/// Connects live ingestion to its surroundings: signals, metrics, RPC, database.
+struct IngestService: Sendable {
+    let configuration: IngestConfiguration
+    let logger: Logger
+    private let metrics = IngestMetrics()
+
+    init(configuration: IngestConfiguration, logger: Logger) {
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    private enum Ending: Sendable {
+        case signal(TerminationSignal)
+        case failure(String)
+    }
+
+    /// Runs until a signal or a failure that nothing mends; the cause is logged here. To be told to end is the regular end: success.
+    func execute() async -> ExitStatus {
+        TerminationSignals.ignoreBrokenPipes()
+        let signals = await TerminationSignals()
+        let ending = await withTaskGroup(of: Ending?.self) { group in
+            group.addTask {
+                var signals = signals.makeAsyncIterator()
+                return await signals.next().map { .signal($0) }
+            }
+            if let port = configuration.metricsPort { group.addTask { await serveMetrics(port) } }
+            group.addTask { await follow() }
+            var ending: Ending?
+            while ending == nil, let ended = await group.next() { ending = ended }
+            // The transaction under way ends before the group does.
+            group.cancelAll()
+            return ending
+        }
+        switch ending {
+        case .signal(let signal):
+            logger.notice("live ingestion ends", metadata: ["cause": "received \(signal)"])
+            return .success
+        case .failure(let cause):
+            logger.critical("live ingestion stopped", metadata: ["cause": "\(cause)"])
+            return .failure
+        case nil:
+            return .failure
+        }
+    }
+
+    private func follow() async -> Ending? {
+        let rpc: StellarRPC
+        do {
+            rpc = try StellarRPC(url: configuration.rpcURL, retry: RetryPolicy(total: .seconds(20)), logger: logger)
+        } catch {
+            return .failure("\(error)")
+        }
+        let database = IngestDatabase(
+            configuration, applicationName: "wallet-backend ingest, pid \(getpid()) on \(Host.name)", logger: logger)
+        var ending: Ending?
+        do {
+            let follower = TipFollower(rpc: rpc, metrics: metrics, logger: logger)
+            try await LiveIngest(
+                configuration: configuration, database: database, follower: follower, metrics: metrics, logger: logger
+            ).run()
+        } catch {
+            if !Task.isCancelled { ending = .failure("\(error)") }
+        }
+        await database.close()
+        await rpc.shutdown()
+        return ending
+    }
+
+    private func serveMetrics(_ port: Int) async -> Ending? {
+        let server = OperationsServer(port: port, registry: metrics.registry, logger: logger) { [metrics] in metrics.notReady.readiness }
+        do {
+            try await server.run()
+        } catch {
+            return .failure("\(error)")
+        }
+        return nil
+    }
+}

@@ -1,0 +1,84 @@
+import LedgerSources
+import Logging
+import Operations
+import Protocols
+import StellarXDR
+import Store
+
+/// Follows the network: ledger by ledger, in order, one transaction each. While one page is committed, the next is fetched.
+struct LiveIngest: Sendable {
+    let configuration: IngestConfiguration
+    let database: IngestDatabase
+    let follower: TipFollower
+    let metrics: IngestMetrics
+    let logger: Logger
+
+    /// Where it begins.
+    private struct Start {
+        let next: UInt32
+        /// Nothing was ingested before.
+        let isFirst: Bool
+    }
+
+    /// Runs until the task is cancelled; the transaction under way is then finished or rolled back as a whole.
+    func run() async throws {
+        try await database.open()
+        try await follower.rpc.requireNetwork(configuration.networkPassphrase)
+        let start = try await start()
+        metrics.notReady.set(nil)
+        var log = IngestLog(logger: logger)
+        var isFirst = start.isFirst
+        var page = try await follower.page(from: start.next, after: nil, knownTip: 0)
+        while true {
+            let current = page
+            let following = current.link.ledgers.upperBound + 1
+            async let upcoming = follower.page(from: following, after: current.link, knownTip: current.tip)
+            for ledger in current.ledgers {
+                try await commit(ledger, isFirst: isFirst, tip: current.tip, &log)
+                isFirst = false
+            }
+            page = try await upcoming
+        }
+    }
+
+    private func start() async throws -> Start {
+        let names = configuration.cursorNames
+        let (oldest, latest) = try await database.position()
+        switch latest {
+        case .missing, .ledger(0):
+            guard oldest == .missing || oldest == .ledger(0) else {
+                throw IngestError.impossiblePosition(oldestKey: names.oldest, oldest, latestKey: names.latest, latest)
+            }
+            guard let first = configuration.startLedger else { throw IngestError.startLedgerNeeded(key: names.latest) }
+            logger.notice("beginning with an empty database", metadata: ["ledger": "\(first)"])
+            return Start(next: first, isFirst: true)
+        case .malformed:
+            throw IngestError.impossiblePosition(oldestKey: names.oldest, oldest, latestKey: names.latest, latest)
+        case .ledger(let ledger):
+            if let given = configuration.startLedger, given != ledger + 1 {
+                logger.info("--start-ledger has no effect, the database is not empty", metadata: ["latest": "\(ledger)"])
+            }
+            metrics.position(ledger)
+            logger.notice("resuming after the latest ingested ledger", metadata: ["latest": "\(ledger)", "oldest": "\(oldest)"])
+            return Start(next: ledger + 1, isFirst: false)
+        }
+    }
+
+    private func commit(_ ledger: CheckedLedger, isFirst: Bool, tip: UInt32, _ log: inout IngestLog) async throws {
+        let began = ContinuousClock.now
+        let result = try await database.commit(ledger.sequence, isFirst: isFirst) {
+            ids, contracts throws(LedgerProcessingError) in
+            var processor = try LedgerProcessor(
+                protocols: ids, tracked: TrackedContracts(contracts), onIgnored: logger.logLevel <= .debug ? { tell($0) } : nil)
+            _ = try processor.process(ledger.xdr.span.bytes)
+            metrics.ignored(processor.counts.reduce(0) { $0 + $1.ignored })
+            return processor.takeRows().map { StateChangeRows($0.id, rowCount: $0.rowCount, chunks: [$0.tuples]) }
+        }
+        metrics.committed(ledger.sequence, result, in: ContinuousClock.now - began)
+        log.committed(ledger.sequence, result, tip: tip)
+    }
+
+    private func tell(_ event: IgnoredEvent) {
+        logger.debug("event gives no row", metadata: event.fields.mapValues { "\($0)" })
+    }
+}

@@ -1,0 +1,84 @@
+public import PostgreSQL
+
+/// A connection whose session holds advisory locks, and that never comes back without them.
+///
+/// When the connection breaks, its locks are free for others at once. So nothing reconnects by itself: every question fails with a gone connection
+/// (`isConnectionGone`) until the owner has stopped whatever the locks protect and calls `restore`.
+public actor LockedSession {
+    private let address: ConnectionString
+    private let applicationName: String
+    private let onFailure: @Sendable (PostgresError, Duration) -> Void
+    private var connection: PostgresConnection?
+    private var locks: [String] = []
+    private static let maxCollisions = 20
+
+    /// - Parameters:
+    ///   - applicationName: what `pg_stat_activity` shows to whoever is refused a lock; the server keeps 63 bytes of it.
+    ///   - onFailure: told of each failed attempt to connect that will be repeated, and of the pause before the next.
+    public init(
+        to address: ConnectionString, applicationName: String, onFailure: @escaping @Sendable (PostgresError, Duration) -> Void
+    ) {
+        self.address = address
+        self.applicationName = applicationName
+        self.onFailure = onFailure
+    }
+
+    /// Whether locks are held, or were until the connection broke.
+    public var isLocked: Bool { !locks.isEmpty }
+
+    /// Connects for the first time.
+    public func open(_ patience: ReconnectPolicy) async throws(StoreError) {
+        connection = try await connect(patience)
+    }
+
+    /// Takes locks in addition to those that it has; throws `lockHeld`, naming the holder, and then has taken none of them for good: end the session.
+    public func take(_ names: [String]) async throws(StoreError) {
+        try await ask { connection throws(StoreError) in
+            for name in names { try await AdvisoryLock.acquire(name, on: connection) }
+        }
+        locks += names
+    }
+
+    /// Connects anew, and takes all locks again before anything else is asked.
+    /// - Parameter limit: how long to wait for each lock: the server may not have noticed yet that the old session is dead.
+    public func restore(_ patience: ReconnectPolicy, waitingForLocksAtMost limit: Duration) async throws(StoreError) {
+        await close()
+        let fresh = try await connect(patience)
+        do throws(StoreError) {
+            for name in locks { try await AdvisoryLock.acquire(name, waitingAtMost: limit, on: fresh) }
+        } catch {
+            await fresh.close()
+            throw error
+        }
+        connection = fresh
+    }
+
+    /// Asks; a question that collided with another transaction is repeated, so every question may be asked twice.
+    public func ask<Answer: Sendable>(
+        _ question: @Sendable (PostgresConnection) async throws(StoreError) -> Answer
+    ) async throws(StoreError) -> Answer {
+        var collisions = 0
+        while true {
+            guard let connection else {
+                throw .database(PostgresError(kind: .connectionLost, message: "the session is closed", attempted: "asking \(address)"))
+            }
+            do {
+                return try await question(connection)
+            } catch {
+                if error.isConnectionGone { await close() }
+                collisions += 1
+                guard error.isTransient, collisions < Self.maxCollisions else { throw error }
+            }
+        }
+    }
+
+    /// Ends the session; its locks go with it.
+    public func close() async {
+        await connection?.close()
+        connection = nil
+    }
+
+    private func connect(_ patience: ReconnectPolicy) async throws(StoreError) -> PostgresConnection {
+        try await patience.connect(to: address, applicationName: applicationName, onFailure: onFailure)
+    }
+}
