@@ -5,12 +5,9 @@ import Testing
 
 /// The end of a migration: converged without live ingestion, handed off to it, or refused where something else moved the cursor.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct HandoffTests {
-    /// Live ingestion's lock of the network "test": FNV-1a 64 of "wallet-backend-ingest-test", signed.
     private static func lockLiveIngestion(_ stage: Stage) async throws -> PostgresConnection {
-        var hash: UInt64 = 14_695_981_039_346_656_037
-        for byte in "wallet-backend-ingest-test".utf8 { hash = (hash ^ UInt64(byte)) &* 1_099_511_628_211 }
         let connection = try await PostgresConnection.connect(stage.database, applicationName: "live ingestion")
-        try await connection.query("SELECT pg_advisory_lock($1)", ["\(Int64(bitPattern: hash))"])
+        try await connection.query("SELECT pg_advisory_lock($1)", [GoLiveIngestion.lockKey(network: "test")])
         return connection
     }
 

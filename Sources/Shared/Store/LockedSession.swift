@@ -40,17 +40,33 @@ public actor LockedSession {
     }
 
     /// Connects anew, and takes all locks again before anything else is asked.
+    ///
+    /// Throws `lockHeld` at once where another program has one of them now.
     /// - Parameter limit: how long to wait for each lock: the server may not have noticed yet that the old session is dead.
     public func restore(_ patience: ReconnectPolicy, waitingForLocksAtMost limit: Duration) async throws(StoreError) {
         await close()
         let fresh = try await connect(patience)
         do throws(StoreError) {
-            for name in locks { try await AdvisoryLock.acquire(name, waitingAtMost: limit, on: fresh) }
+            for name in locks { try await retake(name, limit, on: fresh) }
         } catch {
             await fresh.close()
             throw error
         }
         connection = fresh
+    }
+
+    private func retake(_ name: String, _ limit: Duration, on fresh: PostgresConnection) async throws(StoreError) {
+        do throws(StoreError) {
+            try await AdvisoryLock.acquire(name, on: fresh)
+        } catch {
+            guard case .lockHeld(_, let holders) = error, holders.allSatisfy({ isOurs($0) }) else { throw error }
+            try await AdvisoryLock.acquire(name, waitingAtMost: limit, on: fresh)
+        }
+    }
+
+    /// The name holds process and host, so what bears it is an old session of this process. The server may hide names.
+    private func isOurs(_ holder: LockHolder) -> Bool {
+        holder.applicationName.map { $0 == String(decoding: applicationName.utf8.prefix(63), as: UTF8.self) } ?? true
     }
 
     /// Asks; a question that collided with another transaction is repeated, so every question may be asked twice.

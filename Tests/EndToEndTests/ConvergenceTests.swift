@@ -1,0 +1,253 @@
+import Foundation
+import PostgreSQL
+import TestSupport
+import Testing
+
+/// How a migration and live ingestion meet, and what happens where something else interferes.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct ConvergenceTests {
+    private static let slowly = ["--latency", "50"]
+    private static let small = ["--batch-size", "1", "--log-level", "debug", "--fetchers", "1"]
+    private static let bothCursors = "key IN ('protocol_SEP41_history_cursor', 'protocol_SEP50_history_cursor')"
+
+    @Test func aLiveIngestionThatDoesNotKnowTheCursorPassesAHundredLedgersByAndAllOfThemAreMigrated() async throws {
+        try await Fixture.withMade(seed: 21, count: 140, events: 3) { fixture in
+            try await Stage.with(fixture) { stage in
+                try await stage.connection.execute("UPDATE ingest_store SET value = '1009' WHERE key = 'latest_ingest_ledger'")
+                let live = try await GoLiveIngestion(stage)
+                let run = try stage.migration()
+                _ = try #require(await run.line(containing: "but live ingestion runs"), "\(run.log)")
+                var taken: [String] = []
+                while taken.isEmpty, await live.latest < 1120 {
+                    taken = try await live.ingest()
+                    // It never waits for a migration; here it does, so that the one that looks again finds it at the tip.
+                    try await stage.connection.waitUntil(
+                        "SELECT count(*) = 3 FROM ingest_store WHERE value = $1", ["\(await live.latest)"])
+                }
+                #expect(taken == ["SEP41", "SEP50"])
+                #expect(await live.latest == 1109)
+                #expect(await run.exit() == 0, "\(run.log)")
+                #expect(run.log.contains("HANDOFF") && !run.log.contains("CONVERGED"), "\(run.log)")
+                #expect(run.log.contains("migrated_through=1108"), "\(run.log)")
+                for _ in 0..<5 { try await live.ingest() }
+                await live.end()
+                try await stage.expectRows(fixture.expected.filter { $0.ledger <= 1114 })
+                #expect(try await stage.cursor("SEP41") == "1114")
+                #expect(run.lines.count < 80, "a hundred rounds of a ledger each are no hundred lines: \(run.lines.count)")
+            }
+        }
+    }
+
+    @Test func aFailedSwapIsBelievedWhereTheCursorStandsAtTheLatestLedger() async throws {
+        try await Stage.with(simulatorArguments: Self.slowly) { stage in
+            let run = try stage.migration(Self.small)
+            _ = try #require(await run.line(containing: "committed"), "\(run.log)")
+            try await stage.connection.execute(
+                """
+                BEGIN; UPDATE ingest_store SET value = '1020' WHERE \(Self.bothCursors);
+                """)
+            try await Self.waitUntilTheWriterIsBlocked(stage)
+            try await stage.connection.execute("UPDATE ingest_store SET value = '1020' WHERE key = 'latest_ingest_ledger'; COMMIT")
+            #expect(await run.exit() == 0, "\(run.log)")
+            #expect(run.log.contains("HANDOFF") && !run.log.contains("CONVERGED"), "\(run.log)")
+            // Nothing but a hand can do this: the operator is told.
+            #expect(run.log.contains("level=warning") && run.log.contains("may have no state changes"), "\(run.log)")
+            #expect(try await stage.status("SEP50") == "success")
+        }
+    }
+
+    @Test(arguments: [
+        ("moved forward", "UPDATE ingest_store SET value = '1015' WHERE key = 'protocol_SEP41_history_cursor'", "1015"),
+        ("moved back", "UPDATE ingest_store SET value = '900' WHERE key = 'protocol_SEP41_history_cursor'", "900"),
+        ("deleted", "DELETE FROM ingest_store WHERE key = 'protocol_SEP41_history_cursor'", "gone"),
+        ("no number", "UPDATE ingest_store SET value = '0x3f' WHERE key = 'protocol_SEP41_history_cursor'", "0x3f"),
+    ])
+    func aCursorTouchedInTheMidstOfARoundFailsItsProtocolAloneWithTheNumbers(what: String, script: String, number: String) async throws {
+        try await Stage.with(simulatorArguments: ["--latency", "200"]) { stage in
+            let run = try stage.migration(Self.small)
+            _ = try #require(await run.line(containing: "committed"), "\(run.log)")
+            try await stage.connection.execute(script)
+            let failed = try #require(await run.line(containing: "protocol failed"), "\(run.log)")
+            #expect(failed.contains("SEP41") && failed.contains(number), "\(failed)")
+            #expect(await run.exit() == 1, "\(run.log)")
+            #expect(try await stage.status("SEP41") == "failed")
+            #expect(try await stage.status("SEP50") == "success")
+            let rows = try await stage.rows().filter { $0.protocolID == "SEP50" }
+            #expect(rows == stage.fixture.expected.filter { $0.protocolID == "SEP50" }.sorted())
+        }
+    }
+
+    @Test func contractsThatAreClassifiedDuringTheRunAreInTheRoundThatReachesTheirLedger() async throws {
+        try await Stage.with { stage in
+            let contract = try #require(stage.fixture.contracts["SEP41"]?.first)
+            let token = "\\x10" + contract
+            try await stage.connection.execute(
+                """
+                UPDATE ingest_store SET value = '1009' WHERE key = 'latest_ingest_ledger';
+                DELETE FROM protocol_contracts WHERE contract_id = '\\x\(contract)'
+                """)
+            let live = try await GoLiveIngestion(stage)
+            let run = try stage.migration()
+            _ = try #require(await run.line(containing: "but live ingestion runs"), "\(run.log)")
+            try await live.ingest(
+                classifying: """
+                    INSERT INTO protocol_contracts(contract_id, wasm_hash)
+                    SELECT '\\x\(contract)', wasm_hash FROM protocol_wasms WHERE protocol_id = 'SEP41'
+                    """)
+            while await live.latest < 1019 { try await live.ingest() }
+            await live.end()
+            #expect(await run.exit() == 0, "\(run.log)")
+            let expected = stage.fixture.expected.filter { $0.ledger >= 1010 || $0.columns["token_id"] != token }
+            #expect(expected.contains { $0.columns["token_id"] == token })
+            try await stage.expectRows(expected)
+        }
+    }
+
+    @Test func aProtocolThatIsHandedOffIsASuccessAlsoWhereTheRPCIsGoneForTheOther() async throws {
+        try await Stage.with(simulatorArguments: ["--latency", "1500"]) { stage in
+            try await stage.connection.execute(
+                "INSERT INTO ingest_store VALUES ('protocol_SEP41_history_cursor', '1019'), ('protocol_SEP50_history_cursor', '1002')")
+            let live = try await GoLiveIngestion(stage)
+            let run = try stage.migration(["--batch-size", "1", "--fetchers", "1"])
+            _ = try #require(await run.line(containing: "round begins"), "\(run.log)")
+            #expect(try await live.ingest() == ["SEP41"])
+            let handoff = try #require(await run.line(containing: "HANDOFF"), "\(run.log)")
+            #expect(handoff.contains("protocol=SEP41") && handoff.contains("migrated_through=1019"), "\(handoff)")
+            // The status is there while the other protocol is far behind.
+            try await stage.connection.waitUntil("SELECT history_migration_status = 'success' FROM protocols WHERE id = 'SEP41'")
+            #expect(try await stage.status("SEP50") == "in_progress")
+
+            stage.simulator.send(SIGKILL)
+            _ = await stage.simulator.exit()
+            let without = try RunningProgram(
+                "ledger-simulator",
+                [
+                    "serve", "--port", String(stage.rpcURL.split(separator: ":").last ?? ""), "--ledgers", stage.fixture.folder.path,
+                    "--network-passphrase", Stage.passphrase, "--oldest", "1019",
+                ])
+            _ = try #require(await without.line(containing: "listening on "), "\(without.log)")
+            #expect(await run.exit() == 1, "\(run.log)")
+            without.send(SIGKILL)
+            await live.end()
+            #expect(try await stage.status("SEP41") == "success")
+            #expect(try await stage.status("SEP50") == "failed")
+            #expect(run.log.contains("outcome=HANDOFF protocol=SEP41") && run.log.contains("outcome=STOPPED protocol=SEP50"), "\(run.log)")
+        }
+    }
+
+    @Test func theDatabaseAndTheRPCGoneDuringTheWaitAreNoConvergence() async throws {
+        let server = try await PrivatePostgres.start()
+        try await Stage.with(server: server) { stage in
+            let before = try await GoLiveIngestion(stage)
+            let run = try stage.migration(environment: ["CONVERGENCE_WAIT": "60"])
+            _ = try #require(await run.line(containing: "caught up"), "\(run.log)")
+            stage.simulator.send(SIGKILL)
+            try await server.stop(.immediate)
+            _ = try #require(await run.line(containing: "the session that holds the migration locks is lost"), "\(run.log)")
+            try await server.start()
+            await before.end()
+            let again = try await stage.reconnected()
+            let after = try await GoLiveIngestion(again)
+            _ = try #require(await run.line(containing: "the migration locks are ours again"), "\(run.log)")
+            #expect(try await after.ingest() == ["SEP41", "SEP50"])
+            #expect(await run.exit() == 0, "\(run.log)")
+            #expect(run.log.contains("HANDOFF") && !run.log.contains("CONVERGED"), "\(run.log)")
+            await after.end()
+            try await again.expectRows()
+        }
+    }
+
+    @Test func whenTheLockSessionIsKilledCommitsStopUntilTheLockIsBack() async throws {
+        try await Stage.with(simulatorArguments: ["--latency", "200"]) { stage in
+            let run = try stage.migration(Self.small)
+            _ = try #require(await run.line(containing: "committed"), "\(run.log)")
+            try await Self.killLockSession(stage)
+            let lost = try #require(await run.line(containing: "the session that holds the migration locks is lost"), "\(run.log)")
+            #expect(lost.contains("level=error"))
+            _ = try #require(await run.line(containing: "the migration locks are ours again"), "\(run.log)")
+            #expect(await run.exit() == 0, "\(run.log)")
+            // Between the loss and the return there is no commit.
+            let lines = run.lines
+            let from = try #require(lines.firstIndex { $0.contains("locks is lost") })
+            let to = try #require(lines.firstIndex { $0.contains("locks are ours again") })
+            let commits = lines[from...to].filter { $0.contains("msg=committed") || $0.contains("msg=\"committed\"") }
+            #expect(commits.count <= 1, "only the transaction that was under way: \(commits)")
+            try await stage.expectComplete()
+        }
+    }
+
+    @Test func whereAnotherMigrationHasTheLockMeanwhileTheRunEndsAndSaysWho() async throws {
+        try await Stage.with(simulatorArguments: ["--latency", "200"]) { stage in
+            let run = try stage.migration(Self.small)
+            _ = try #require(await run.line(containing: "committed"), "\(run.log)")
+            let thief = try await PostgresConnection.connect(stage.database, applicationName: "another migration")
+            let pid = try #require(await thief.backendPID)
+            let key = try #require(
+                try await stage.connection.query(
+                    """
+                    SELECT (classid::bigint << 32 | objid::bigint) AS key FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+                    WHERE l.locktype = 'advisory' AND a.datname = current_database() AND a.application_name LIKE 'wallet-backend migration%'
+                    ORDER BY 1 LIMIT 1
+                    """
+                ).first?["key"])
+            async let taken: Void = { _ = try await thief.query("SELECT pg_advisory_lock($1)", [key]) }()
+            try await stage.connection.waitUntilBlocked(backend: pid)
+            try await Self.killLockSession(stage)
+            try await taken
+            #expect(await run.exit() == 1, "\(run.log)")
+            #expect(run.log.contains("another migration") && run.log.contains("server process \(pid)"), "\(run.log)")
+            let cursor = try #require(try await stage.cursor("SEP41").flatMap { Int($0) })
+            try await stage.expectRows(stage.fixture.expected.filter { $0.ledger <= cursor })
+            await thief.close()
+            try await stage.migrate()
+            try await stage.expectComplete()
+        }
+    }
+
+    @Test func theOldestLedgerMovedPastTheCursorBetweenTwoRuns() async throws {
+        try await Stage.with(simulatorArguments: Self.slowly) { stage in
+            let first = try stage.migration(Self.small)
+            _ = try #require(await first.line(containing: "committed"), "\(first.log)")
+            first.send(SIGTERM)
+            #expect(await first.exit() == 143)
+            let cursor = try #require(try await stage.cursor("SEP41").flatMap { Int($0) })
+            let oldest = cursor + 3
+            try #require(oldest < 1019)
+            try await stage.connection.execute("UPDATE ingest_store SET value = '\(oldest)' WHERE key = 'oldest_ingest_ledger'")
+            let second = try await stage.migrate()
+            #expect(second.log.contains("moved forward from \(cursor) to \(oldest - 1)"), "\(second.log)")
+            try await stage.expectRows(stage.fixture.expected.filter { $0.ledger <= cursor || $0.ledger >= oldest })
+            #expect(try await stage.status("SEP41") == "success")
+        }
+    }
+
+    @Test func theCurrentStateCursorStaysWhereItIs() async throws {
+        try await Stage.with { stage in
+            try await stage.connection.execute("INSERT INTO ingest_store VALUES ('protocol_SEP41_current_state_cursor', '1003')")
+            let live = try await GoLiveIngestion(stage)
+            let run = try stage.migration()
+            _ = try #require(await run.line(containing: "caught up"), "\(run.log)")
+            await live.end()
+            #expect(await run.exit() == 0, "\(run.log)")
+            try await stage.expectComplete()
+            let cursor = try await stage.connection.query(
+                "SELECT value FROM ingest_store WHERE key = 'protocol_SEP41_current_state_cursor'")
+            #expect(cursor.first?["value"] == "1003")
+        }
+    }
+
+    private static func waitUntilTheWriterIsBlocked(_ stage: Stage) async throws {
+        try await stage.connection.waitUntil(
+            """
+            EXISTS (SELECT FROM pg_stat_activity a JOIN pg_locks l USING (pid)
+                    WHERE a.datname = current_database() AND a.application_name = 'wallet-backend writer' AND NOT l.granted)
+            """)
+    }
+
+    private static func killLockSession(_ stage: Stage) async throws {
+        try await stage.connection.query(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND application_name LIKE 'wallet-backend migration%'
+            """)
+    }
+}
