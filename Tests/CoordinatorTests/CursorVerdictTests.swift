@@ -15,6 +15,12 @@ import Testing
         #expect(judge(.ledger(100), latest: 100) == .ours(100))
     }
 
+    @Test func beforeTheFirstSnapshotAWriterOfAnEarlierRunMayHaveCommitted() {
+        let attempted = CursorVerdict.anythingAttempted
+        #expect(judge(.ledger(120), attempted: attempted) == .ours(120))
+        #expect(judge(.ledger(150), attempted: attempted) == .ours(150), "at the latest ledger too: that alone makes no handoff")
+    }
+
     @Test func aServerThatCrashedMayHaveLostCommitsButNotThoseBeforeTheRun() {
         #expect(judge(.ledger(60), floor: 50) == .ours(60))
         #expect(judge(.ledger(50), floor: 50) == .ours(50))

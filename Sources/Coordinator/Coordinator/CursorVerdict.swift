@@ -9,6 +9,10 @@ package enum CursorVerdict: Sendable, Equatable {
     /// Something else moved or removed it; the text gives the numbers.
     case foreign(String)
 
+    /// What counts as attempted before a run's first snapshot: anything. A writer of an earlier run may go on committing until the first writer of
+    /// this one is ready, so the cursor that was read when the run began says only where it stands at least.
+    package static let anythingAttempted = UInt32.max
+
     /// Judges a cursor.
     /// - Parameters:
     ///   - cursor: what the database holds.

@@ -49,7 +49,7 @@ struct RunState: Sendable {
     var target: UInt32 = 0
     /// What was found at the tip, once all remaining protocols have been there.
     var tip: Tip?
-    /// The highest ledger that may be committed without our knowing.
+    /// The highest ledger that may be committed without our knowing; before the first round, by a writer of an earlier run.
     var attempted: [ProtocolID: UInt32]
     var rows: [ProtocolID: Int] = [:]
     var ledgersCommitted = 0
@@ -71,6 +71,6 @@ struct RunState: Sendable {
         committed = cursors
         floor = cursors
         starts = cursors
-        attempted = cursors
+        attempted = cursors.mapValues { _ in CursorVerdict.anythingAttempted }
     }
 }
