@@ -118,7 +118,7 @@ let package = Package(
         .tests("OperationsTests", ["Operations", argumentParser, logging, httpClient, nioCore, nioHTTP1]),
         .tests("LedgerSimulatorTests", ["StellarXDR", "TestSupport", httpClient, nioCore, nioHTTP1, crypto, "ledger-simulator"]),
         .tests("FetcherTests", ["Fetcher", "Pipeline", "Protocols", "StellarXDR"]),
-        .tests("CoordinatorTests", ["Coordinator", "Store"]),
+        .tests("CoordinatorTests", ["Coordinator", "Pipeline", "Protocols", "Store"]),
         .tests(
             "EndToEndTests",
             [
