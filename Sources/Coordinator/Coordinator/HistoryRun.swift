@@ -152,22 +152,9 @@ struct HistoryRun: Sendable {
 
     /// Phase 3: what was handed off or has converged is a success, everything else failed; the cause stands in the log.
     private func complete(_ state: RunState, _ stopped: RunStopped?, _ database: MigrationDatabase) async -> ExitStatus {
-        let succeeded = state.outcomes.filter(\.value.isSuccess).keys.sorted()
-        let failed = (state.outcomes.filter { !$0.value.isSuccess }.keys + state.remaining).sorted()
-        var status = failed.isEmpty ? ExitStatus.success : .failure
-        for (result, all) in [(ProtocolStatus.success, succeeded), (.failed, failed)] {
-            let ids = all.filter { !state.recorded.contains($0) }
-            if ids.isEmpty { continue }
-            do {
-                try await database.setStatus(result, of: ids)
-                for id in ids { metrics.ended(id, success: result == .success) }
-            } catch {
-                logger.critical(
-                    "history_migration_status could not be set; correct it by hand or run again",
-                    metadata: ["protocols": "\(ids.map(\.rawValue))", "status": "\(result.rawValue)", "cause": "\(error)"])
-                status = .failure
-            }
-        }
+        var state = state
+        let recorded = await record(&state, database)
+        let allDone = recorded && state.remaining.isEmpty && state.outcomes.values.allSatisfy { $0.reached != nil }
         for id in state.outcomes.keys.sorted() + state.remaining {
             logger.notice(
                 "result",
@@ -177,8 +164,33 @@ struct HistoryRun: Sendable {
                     "rows": "\(state.rows[id] ?? 0)", "run": "\(run)",
                 ])
         }
-        guard let stopped else { return status }
+        guard let stopped else { return allDone ? .success : .failure }
         return told(stopped, "migration stopped; what was committed stays, the next run resumes at cursor + 1")
+    }
+
+    /// Sets the statuses that do not stand in the database yet; false where that was not possible.
+    private func record(_ state: inout RunState, _ database: MigrationDatabase) async -> Bool {
+        let reached = state.unrecorded.reached
+        let failed = (state.unrecorded.failed + state.remaining).sorted()
+        if reached.isEmpty && failed.isEmpty { return true }
+        do {
+            let complete = try await database.recordAtTheEnd(reached: reached, failed: failed)
+            for id in complete { metrics.ended(id, success: true) }
+            for id in failed { metrics.ended(id, success: false) }
+            for (id, ledger) in reached where !complete.contains(id) {
+                let cause = "the cursor does not stand at \(ledger) any more, where the protocol was done; run again"
+                logger.error("protocol failed", metadata: ["protocol": "\(id.rawValue)", "cause": "\(cause)"])
+                state.outcomes[id] = .failed(cause)
+            }
+            return true
+        } catch {
+            logger.critical(
+                "history_migration_status could not be set; correct it by hand or run again",
+                metadata: [
+                    "complete": "\(reached.keys.sorted().map(\.rawValue))", "failed": "\(failed.map(\.rawValue))", "cause": "\(error)",
+                ])
+            return false
+        }
     }
 
     private func told(_ error: RunStopped, _ message: Logger.Message) -> ExitStatus {

@@ -19,8 +19,8 @@ struct Migration: Sendable {
     /// A round of fewer is not worth two lines in the log.
     private static let fewLedgers = 10
     /// Between two looks at the tip; every so many of them ask the RPC, too.
-    private static let lookInterval = Duration.milliseconds(250)
-    private static let looksPerTip = 8
+    private static let lookInterval = Duration.milliseconds(100)
+    private static let looksPerTip = 20
 
     /// Rounds until no protocol remains.
     ///
@@ -303,12 +303,19 @@ struct Migration: Sendable {
 
     /// Records how protocols ended, at once: whatever happens to the rest of the run, this is known.
     private func record(_ events: inout Events, _ state: inout RunState, _ progress: inout ProgressLog) async throws(RunStopped) {
-        for (status, succeeded) in [(ProtocolStatus.success, true), (.failed, false)] {
-            let ids = state.outcomes.filter { $0.value.isSuccess == succeeded && !state.recorded.contains($0.key) }.keys.sorted()
-            if ids.isEmpty { continue }
-            try await answer(&events, &state, &progress) { try await database.record(status, of: ids) }
-            state.recorded.formUnion(ids)
-            for id in ids { metrics.ended(id, success: succeeded) }
+        let (reached, failed) = state.unrecorded
+        if reached.isEmpty && failed.isEmpty { return }
+        let complete = try await answer(&events, &state, &progress) { try await database.record(reached: reached, failed: failed) }
+        state.recorded.formUnion(complete.union(failed))
+        for id in complete { metrics.ended(id, success: true) }
+        for id in failed { metrics.ended(id, success: false) }
+        for (id, ledger) in reached where !complete.contains(id) {
+            logger.warning(
+                "the cursor does not stand any more where the protocol was done, the server has lost its last commits in a crash: going on",
+                metadata: ["protocol": "\(id.rawValue)", "reached": "\(ledger)"])
+            state.outcomes[id] = nil
+            state.remaining.append(id)
+            state.floor[id] = state.starts[id]
         }
     }
 

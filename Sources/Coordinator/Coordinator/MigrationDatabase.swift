@@ -67,8 +67,14 @@ struct MigrationDatabase: Sendable {
     }
 
     /// Records how protocols ended, while others go on.
-    func record(_ status: ProtocolStatus, of ids: [ProtocolID]) async throws(StoreError) -> Reply<Void> {
-        try await once { connection throws(StoreError) in try await MigrationRecords.setStatus(status, ids, on: connection) }
+    /// - Parameters:
+    ///   - reached: those whose history is complete up to a ledger.
+    ///   - failed: those that failed.
+    /// - Returns: those of `reached` that were marked complete; the cursors of the others do not stand where they stood.
+    func record(reached: [ProtocolID: UInt32], failed: [ProtocolID]) async throws(StoreError) -> Reply<Set<ProtocolID>> {
+        try await once { connection throws(StoreError) in
+            try await Self.record(reached, failed, on: connection)
+        }
     }
 
     /// Connects anew and takes the locks again. Call it only when no commit can be under way.
@@ -78,8 +84,15 @@ struct MigrationDatabase: Sendable {
     }
 
     /// Records how protocols ended when the workers are gone.
-    func setStatus(_ status: ProtocolStatus, of ids: [ProtocolID]) async throws(StoreError) {
-        try await persistently { connection throws(StoreError) in try await MigrationRecords.setStatus(status, ids, on: connection) }
+    func recordAtTheEnd(reached: [ProtocolID: UInt32], failed: [ProtocolID]) async throws(StoreError) -> Set<ProtocolID> {
+        try await persistently { connection throws(StoreError) in try await Self.record(reached, failed, on: connection) }
+    }
+
+    private static func record(
+        _ reached: [ProtocolID: UInt32], _ failed: [ProtocolID], on connection: PostgresConnection
+    ) async throws(StoreError) -> Set<ProtocolID> {
+        try await MigrationRecords.setStatus(.failed, failed, on: connection)
+        return try await MigrationRecords.complete(reached, on: connection)
     }
 
     /// Ends the session; its locks go with it.

@@ -7,8 +7,13 @@ enum Outcome: Sendable, Equatable {
     /// It cannot go on; the text says why.
     case failed(String)
 
-    /// Whether its history is complete.
-    var isSuccess: Bool { if case .failed = self { false } else { true } }
+    /// The ledger up to which its history is complete; nil where it failed.
+    var reached: UInt32? {
+        switch self {
+        case .handoff(let ledger), .converged(let ledger): ledger
+        case .failed: nil
+        }
+    }
 
     /// The word for logs, metrics and the summary.
     var word: String {

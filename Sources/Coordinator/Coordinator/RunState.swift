@@ -57,6 +57,12 @@ struct RunState: Sendable {
     /// Workers that said why they cannot be run.
     var hopeless: String?
 
+    /// The outcomes that do not stand in the database yet.
+    var unrecorded: (reached: [ProtocolID: UInt32], failed: [ProtocolID]) {
+        let open = outcomes.filter { !recorded.contains($0.key) }
+        return (open.compactMapValues(\.reached), open.filter { $0.value.reached == nil }.keys.sorted())
+    }
+
     /// What a look at the tip found.
     struct Tip: Sendable {
         let ledger: UInt32

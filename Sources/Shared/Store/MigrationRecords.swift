@@ -92,6 +92,30 @@ public enum MigrationRecords {
         }
     }
 
+    /// Marks the history of protocols complete, each only where its history cursor stands at or past the ledger that its migration has reached: a server
+    /// that crashed in between may have lost the last commits. The mark waits for the disk, and with it whatever was committed before.
+    ///
+    /// Throws `unknownProtocols`, with nothing written, where one has no row.
+    /// - Returns: the protocols that were marked.
+    public static func complete(
+        _ reached: [ProtocolID: UInt32], on connection: PostgresConnection
+    ) async throws(StoreError) -> Set<ProtocolID> {
+        guard !reached.isEmpty else { return [] }
+        return try await connection.perform { session throws(StoreError) in
+            try session.storeTransaction(.readCommitted) { () throws(StoreError) in
+                let cursors = try StoreError.wrapping { () throws(PostgresError) in
+                    try session.query("SET LOCAL synchronous_commit = on")
+                    return try session.readCursors(reached.keys.map(CursorNames.history))
+                }
+                let holding = reached.filter { id, ledger in
+                    if case .ledger(let cursor)? = cursors[CursorNames.history(id)] { cursor >= ledger } else { false }
+                }
+                try setStatus(.success, holding.keys.sorted(), in: session)
+                return Set(holding.keys)
+            }
+        }
+    }
+
     private static func setStatus(_ status: ProtocolStatus, _ ids: [ProtocolID], in session: PostgresSession) throws(StoreError) {
         let rows = try StoreError.wrapping { () throws(PostgresError) in
             try session.query(
