@@ -158,11 +158,11 @@ struct Migration: Sendable {
         while true {
             try await until(&events, &state, &progress) { $0.lookDue || $0.round?.needsAttention ?? true }
             if state.lookDue { try await look(&events, &state, &progress) }
-            // Gone where the lock session was lost meanwhile.
+            if let swaps = state.round?.failedSwaps, !swaps.isEmpty { try await verify(swaps, &events, &state, &progress) }
+            try await record(&events, &state, &progress)
+            // The round is gone where the lock session was lost over one of these.
             guard let round = state.round else { return }
             if let failure = round.failure { throw .failure(failure) }
-            if !round.failedSwaps.isEmpty { try await verify(round.failedSwaps, &events, &state, &progress) }
-            try await record(&events, &state, &progress)
             if let reason = round.interrupted {
                 logger.warning(
                     "round interrupted, the next one begins where the database stands",
@@ -171,7 +171,7 @@ struct Migration: Sendable {
                 desk.halt(&state)
                 return
             }
-            if state.round?.board.isComplete ?? true {
+            if round.board.isComplete {
                 // Whatever was handed out has been reported: the cursor can only be where the writer said.
                 for id in state.remaining {
                     state.attempted[id] = state.committed[id]

@@ -64,7 +64,7 @@ extension ConvergenceModel {
         {
         case .ours(let ledger) where ledger > UInt32(state.database.latest): fail(index, &state)
         case .ours(let ledger): begin(index, at: UInt8(ledger), &state)
-        case .handoff: succeed(index, &state)
+        case .handoff(let ledger): succeed(index, at: UInt8(ledger), &state)
         case .foreign: fail(index, &state)
         }
     }
@@ -84,9 +84,10 @@ extension ConvergenceModel {
             attempted: attempted == .max ? CursorVerdict.anythingAttempted : UInt32(attempted), latest: UInt32(latest))
     }
 
-    func succeed(_ index: Int, _ state: inout ModelState) {
+    func succeed(_ index: Int, at ledger: UInt8, _ state: inout ModelState) {
         state.migration.remaining.remove(index)
         state.migration.succeeded.insert(index)
+        state.migration.reached[index] = ledger
     }
 
     func fail(_ index: Int, _ state: inout ModelState) {

@@ -11,6 +11,8 @@ struct ModelMigration: Hashable, Sendable {
     var remaining: ProtocolSet = []
     /// Handed off or converged: `success` is due.
     var succeeded: ProtocolSet = []
+    /// Where the cursors of those stood.
+    var reached = PerProtocol<UInt8>(0)
     /// Stopped before their end: `failed` is due.
     var stopped: ProtocolSet = []
     /// Judged foreign or failed, which must never be.
@@ -105,6 +107,7 @@ extension ConvergenceModel {
         orphaned(&state)
         var ended = ModelMigration()
         ended.succeeded = state.migration.succeeded
+        ended.reached = state.migration.reached
         ended.stopped = state.migration.stopped
         ended.judgedFailed = state.migration.judgedFailed
         if !ended.stopped.union(ended.judgedFailed).isEmpty { ended.phase = .setsFailed }
@@ -113,13 +116,33 @@ extension ConvergenceModel {
         state.migration = ended
     }
 
-    /// What has been reached is recorded while the rest goes on, at once or later.
+    /// What has been reached is recorded while the rest goes on, at once or later. A protocol whose cursor does not stand there any more, since the
+    /// server has crashed, goes on, and so ends the round.
     private func recording(_ state: ModelState, _ emit: (ModelStep, ModelState) -> Void) {
         var after = state
-        committedToDisk(&after)
-        for index in state.migration.succeeded { after.database.statuses[index] = .success }
-        after.migration.succeeded = []
-        emit(.statusesSet(.success, state.migration.succeeded), after)
+        let complete = markComplete(&after)
+        for index in state.migration.succeeded.subtracting(complete) {
+            after.migration.remaining.insert(index)
+            after.migration.floor[index] = after.migration.starts[index]
+            after.migration.isCutOff = true
+        }
+        if after.migration.isCutOff, after.migration.phase != .waitsForTheWriter {
+            reconnect(&after)
+            leaveRound(&after)
+        }
+        emit(.statusesSet(.success, complete), after)
+    }
+
+    /// Sets the status of those whose cursors stand where they stood. The commit waits for the disk, and so does whatever came before it.
+    private func markComplete(_ state: inout ModelState) -> ProtocolSet {
+        let complete = state.migration.succeeded.members { index in
+            rules.recordsUnseen || state.database.cursors[index] >= state.migration.reached[index]
+        }
+        committedToDisk(&state)
+        for index in complete { state.database.statuses[index] = .success }
+        state.migration.succeeded = []
+        state.migration.reached = .init(0)
+        return complete
     }
 
     private func completion(_ state: ModelState, _ emit: (ModelStep, ModelState) -> Void) {
@@ -127,11 +150,11 @@ extension ConvergenceModel {
         committedToDisk(&after)
         let failed = state.migration.stopped.union(state.migration.judgedFailed)
         if state.migration.phase == .setsSuccess {
-            for index in state.migration.succeeded { after.database.statuses[index] = .success }
-            after.migration.succeeded = []
+            let complete = markComplete(&after)
+            after.migration.stopped = state.migration.stopped.union(state.migration.succeeded.subtracting(complete))
             after.migration.phase = .setsFailed
-            if failed.isEmpty { after.migration = ModelMigration() }
-            emit(.statusesSet(.success, state.migration.succeeded), after)
+            if failed.isEmpty, after.migration.stopped.isEmpty { after.migration = ModelMigration() }
+            emit(.statusesSet(.success, complete), after)
         } else {
             for index in failed { after.database.statuses[index] = .failed }
             after.migration = ModelMigration()

@@ -88,7 +88,7 @@ extension ConvergenceModel {
                 state.database.cursors[index], state, floor: committed, committed: committed, attempted: committed,
                 latest: state.database.latest)
             if case .handoff(let ledger) = verdict, ledger >= UInt32(state.migration.failedSwaps[index]) {
-                succeed(index, &after)
+                succeed(index, at: UInt8(ledger), &after)
             } else {
                 fail(index, &after)
             }
@@ -114,7 +114,7 @@ extension ConvergenceModel {
             for index in state.migration.remaining {
                 switch lookVerdict(state.migration.lookCursors[index], index, state, latest: state.migration.lookLatest) {
                 case .ours: break
-                case .handoff: succeed(index, &after)
+                case .handoff(let ledger): succeed(index, at: UInt8(ledger), &after)
                 case .foreign: fail(index, &after)
                 }
             }

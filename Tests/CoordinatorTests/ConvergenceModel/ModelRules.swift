@@ -35,7 +35,7 @@ struct ModelRules: Sendable {
         case liveIngestionSwapsUnconditionally
         /// Live ingestion notes the cursors before it takes its lock.
         case cursorsNotedBeforeTheLock
-        /// Convergence without a wait, though the last COMMIT of a dead live ingestion may still be under way, or commits not be on the disk yet.
+        /// Convergence without a wait, though the last COMMIT of a dead live ingestion may still be under way.
         case noWait
         /// A run takes the cursor that it read at its beginning for all that was committed, though a writer of an earlier run may go on.
         case startBelieved
@@ -66,6 +66,8 @@ struct ModelRules: Sendable {
     var startsWithAny = false
     /// A protocol that is judged failed, though nobody meddled, is wrong. Without this only false successes and wrong rows are.
     var mindsFailures = true
+    /// A protocol is marked complete without looking whether its cursor still stands where it stood: another flaw, which shows only with `noWait`.
+    var recordsUnseen = false
     var flaw: Flaw?
 
     /// There is something that a wait has to outlast; otherwise the migration is as hasty as can be, and does not wait at all.

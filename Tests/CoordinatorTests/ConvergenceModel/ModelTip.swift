@@ -54,7 +54,7 @@ extension ConvergenceModel {
         case .readAgain:
             leaveRound(&after)
         case .converged:
-            for index in migration.remaining { succeed(index, &after) }
+            for index in migration.remaining { succeed(index, at: migration.target, &after) }
             complete(&after)
         case .waitOn, .waitForLiveIngestion:
             after.migration.phase = .atTheTip
