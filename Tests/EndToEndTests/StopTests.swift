@@ -19,7 +19,7 @@ import Testing
             #expect(try await stage.status("SEP41") == "failed")
             let cursor = try #require(try await stage.cursor("SEP41").flatMap { Int($0) })
             try await stage.expectRows(stage.fixture.expected.filter { $0.ledger <= cursor })
-            #expect(first.log.contains("cursor=\(cursor) outcome=STOPPED protocol=SEP41"), "\(first.log)")
+            #expect(first.log.contains("migrated_through=\(cursor) outcome=STOPPED protocol=SEP41"), "\(first.log)")
             try await stage.migrate()
             try await stage.expectComplete()
         }

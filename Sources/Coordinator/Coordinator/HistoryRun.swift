@@ -160,7 +160,7 @@ struct HistoryRun: Sendable {
                 "result",
                 metadata: [
                     "protocol": "\(id.rawValue)", "outcome": "\(state.outcomes[id]?.word ?? "STOPPED")",
-                    "cursor": "\(state.committed[id] ?? 0)",
+                    "migrated_through": "\(state.committed[id] ?? 0)",
                     "rows": "\(state.rows[id] ?? 0)", "run": "\(run)",
                 ])
         }

@@ -1,0 +1,250 @@
+import Foundation
+import PostgreSQL
+import TestSupport
+import Testing
+
+/// One random story of a migration beside live ingestion: paces, batch sizes, latencies and deployments are drawn from a seed, and processes and
+/// sessions are killed on the way. However it goes, the rows must be those of the ledgers.
+struct Interleaving: Sendable {
+    let seed: UInt64
+    let fixture: Fixture
+
+    /// How long a story may take: many times what it needs.
+    private static let patience = Duration.seconds(240)
+
+    /// What was done to whom, for the report of a story that went wrong.
+    private actor Diary {
+        var lines: [String] = []
+        var programs: [RunningProgram] = []
+        func note(_ line: String) { lines.append(line) }
+        func watch(_ program: RunningProgram) { programs.append(program) }
+        var text: String { (lines + programs.flatMap { ["--- pid \($0.pid)"] + $0.lines.suffix(60) }).joined(separator: "\n") }
+    }
+
+    /// Tells the story, and says in one line how it went.
+    func run() async throws -> String {
+        var random = SeededRandom(seed: seed)
+        let closed = Int.random(in: 5...60, using: &random)
+        let latest = 1000 + UInt32(Int.random(in: 0..<closed, using: &random))
+        var arguments = [
+            "--first", "1000", "--count", "\(closed)", "--close-every", "\(Double(Int.random(in: 20...150, using: &random)) / 1000)",
+            "--latency",
+            "\(Int.random(in: 0...25, using: &random))",
+        ]
+        if Int.random(in: 0..<3, using: &random) == 0 {
+            arguments += ["--faults", "503,429,-32603,empty-page,cut-body,drop,wrong-hash,broken-chain", "--fail-every", "5"]
+        }
+        let (live, migration) = (SeededRandom(seed: random.next()), SeededRandom(seed: random.next()))
+        let diary = Diary()
+        await diary.note("closed=\(closed) latest=\(latest) \(arguments.dropFirst(4).joined(separator: " "))")
+        let began = ContinuousClock.now
+        try await Stage.with(fixture, simulatorArguments: arguments) { stage in
+            try await prepare(stage, latest: latest)
+            let outcome = await withTaskGroup(of: (any Error)?.self) { group in
+                group.addTask {
+                    do {
+                        try await tell(stage, live, migration, diary)
+                        return nil
+                    } catch { return error }
+                }
+                group.addTask {
+                    try? await Task.sleep(for: Self.patience)
+                    return Task.isCancelled ? nil : TookTooLong()
+                }
+                // When the time is up, everything is cancelled, and with it the programs that are waited for.
+                let first = await group.next() ?? nil
+                group.cancelAll()
+                return first
+            }
+            let issues = try await faults(stage)
+            if outcome != nil || !issues.isEmpty {
+                Issue.record("seed \(seed): \(outcome.map { "\($0)" } ?? "") \(issues)\n\(await diary.text)")
+            }
+        }
+        let seconds = Int((ContinuousClock.now - began) / .seconds(1))
+        return "interleaving seed=\(seed) \(seconds) s: \(await diary.lines.joined(separator: ", "))"
+    }
+
+    struct TookTooLong: Error {}
+    struct EndedByItself: Error { let what: String }
+
+    /// The contracts that are deployed later come into the database with the ledger that deploys them, as live ingestion's classification would
+    /// have it: in the transaction of that ledger.
+    private func prepare(_ stage: Stage, latest: UInt32) async throws {
+        try await stage.connection.execute(
+            """
+            UPDATE ingest_store SET value = '\(latest)' WHERE key = 'latest_ingest_ledger';
+            CREATE TABLE deployments(ledger text, contract bytea, wasm bytea);
+            CREATE FUNCTION classify() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                INSERT INTO protocol_contracts(contract_id, wasm_hash)
+                    SELECT contract, wasm FROM deployments WHERE ledger = NEW.value ON CONFLICT DO NOTHING;
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER classify AFTER UPDATE ON ingest_store FOR EACH ROW WHEN (NEW.key = 'latest_ingest_ledger') EXECUTE FUNCTION classify();
+            """)
+        for contract in stage.fixture.contracts.values.joined() {
+            guard let first = stage.fixture.firstLedger(of: contract), first > Int(latest) else { continue }
+            try await stage.connection.execute(
+                """
+                INSERT INTO deployments SELECT '\(first)', contract_id, wasm_hash FROM protocol_contracts WHERE contract_id = '\\x\(contract)';
+                DELETE FROM protocol_contracts WHERE contract_id = '\\x\(contract)'
+                """)
+        }
+    }
+
+    private func tell(_ stage: Stage, _ live: SeededRandom, _ migration: SeededRandom, _ diary: Diary) async throws {
+        async let ingest = keepIngesting(stage, live, diary)
+        try await migrate(stage, migration, diary)
+        let last = try await ingest
+        try await stage.connection.waitUntil(
+            "SELECT count(*) = 3 FROM ingest_store WHERE value = $1", ["\(stage.fixture.ledgers.upperBound)"])
+        // Before that line it may not listen to signals yet.
+        _ = await last.line(containing: "resuming after")
+        last.send(SIGTERM)
+        let status = await last.exit()
+        guard status == 0 else { throw EndedByItself(what: "live ingestion, told to end, with status \(status)") }
+    }
+
+    /// Starts live ingestion, and kills and starts it again some times.
+    private func keepIngesting(_ stage: Stage, _ random: SeededRandom, _ diary: Diary) async throws -> RunningProgram {
+        var random = random
+        for _ in 0..<Int.random(in: 0...4, using: &random) {
+            let program = try await ingest(stage, diary)
+            try await pause(50...1500, &random)
+            if Int.random(in: 0..<4, using: &random) == 0 {
+                await diary.note("live ingestion's session killed")
+                try await terminate("wallet-backend ingest%", stage)
+                try await pause(50...800, &random)
+            }
+            let signal = Bool.random(using: &random) ? SIGKILL : SIGTERM
+            await diary.note("live ingestion gets \(signal == SIGKILL ? "SIGKILL" : "SIGTERM")")
+            program.send(signal)
+            let status = await program.exit()
+            // One that was just started may not listen to signals yet.
+            guard status == 128 + signal || status == 0 && signal == SIGTERM else {
+                throw EndedByItself(what: "live ingestion with status \(status)")
+            }
+            try await pause(0...600, &random)
+        }
+        return try await ingest(stage, diary)
+    }
+
+    private func ingest(_ stage: Stage, _ diary: Diary) async throws -> RunningProgram {
+        // A session whose process was killed may linger for a moment with its lock.
+        try await stage.connection.waitUntil(
+            "NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'wallet-backend ingest%')"
+        )
+        let program = try RunningProgram(
+            "wallet-backend", ["ingest"],
+            environment: [
+                "DATABASE_URL": stage.databaseText, "RPC_URL": stage.rpcURL, "NETWORK_PASSPHRASE": Stage.passphrase, "NETWORK": "test",
+            ])
+        await diary.watch(program)
+        return program
+    }
+
+    /// Migrates until a run is a success; every run but the last is disturbed.
+    private func migrate(_ stage: Stage, _ random: SeededRandom, _ diary: Diary) async throws {
+        var random = random
+        try await pause(0...1500, &random)
+        var disturbances = Int.random(in: 0...4, using: &random)
+        while true {
+            let network = Int.random(in: 0..<5, using: &random) > 0
+            let run = try stage.migration(
+                [
+                    "--batch-size", "\(Int.random(in: 1...30, using: &random))", "--fetchers", "\(Int.random(in: 1...3, using: &random))",
+                    "--convergence-wait", "\(Double(Int.random(in: 0...15, using: &random)) / 10)",
+                ], environment: ["NETWORK": network ? "test" : ""])
+            await diary.watch(run)
+            var stopped = false
+            while disturbances > 0 {
+                disturbances -= 1
+                try await pause(20...1200, &random)
+                stopped = try await disturb(run, stage, &random, diary)
+                if stopped { break }
+            }
+            let status = await run.exit()
+            if status == 0 {
+                let words = run.lines.filter { $0.contains("msg=\"result\"") || $0.contains("msg=result") }
+                await diary.note(words.contains { $0.contains("HANDOFF") } ? "HANDOFF" : words.isEmpty ? "nothing to do" : "CONVERGED")
+                return
+            }
+            guard stopped else { throw EndedByItself(what: "a migration, undisturbed, with status \(status)") }
+            try await stage.connection.waitUntil(
+                """
+                NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'wallet-backend migration%')
+                """)
+        }
+    }
+
+    /// - Returns: whether that ends the run.
+    private func disturb(
+        _ run: RunningProgram, _ stage: Stage, _ random: inout SeededRandom, _ diary: Diary
+    ) async throws -> Bool {
+        switch Int.random(in: 0..<6, using: &random) {
+        case 0:
+            await diary.note("coordinator gets SIGKILL")
+            run.send(SIGKILL)
+            return true
+        case 1:
+            await diary.note("coordinator gets SIGTERM")
+            run.send(SIGTERM)
+            return true
+        case 2:
+            await diary.note("coordinator's session killed")
+            try await terminate("wallet-backend migration%", stage)
+        case 3:
+            await diary.note("writer's session killed")
+            try await terminate("wallet-backend writer%", stage)
+        default:
+            let workers = run.lines.filter { $0.contains("worker started") }.compactMap { line in
+                line.split(separator: " ").first { $0.hasPrefix("worker_pid=") }.flatMap { Int32($0.dropFirst(11)) }
+            }
+            guard let pid = workers.randomElement(using: &random), kill(pid, 0) == 0 else { return false }
+            await diary.note("a worker gets SIGKILL")
+            kill(pid, SIGKILL)
+        }
+        return false
+    }
+
+    private func terminate(_ name: String, _ stage: Stage) async throws {
+        try await stage.connection.query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE $1", [name]
+        )
+    }
+
+    private func pause(_ milliseconds: ClosedRange<Int>, _ random: inout SeededRandom) async throws {
+        try await Task.sleep(for: .milliseconds(Int.random(in: milliseconds, using: &random)))
+    }
+
+    private func faults(_ stage: Stage) async throws -> [String] {
+        var faults: [String] = []
+        let (found, expected) = (try await stage.rows(), stage.fixture.expected)
+        let missing = Set(expected).subtracting(found).sorted()
+        let extra = Set(found).subtracting(expected).sorted()
+        if found.count != expected.count { faults.append("\(found.count) rows instead of \(expected.count)") }
+        if !missing.isEmpty { faults.append("missing: ledgers \(Set(missing.map(\.ledger)).sorted()), \(missing[0])") }
+        if !extra.isEmpty { faults.append("unexpected: ledgers \(Set(extra.map(\.ledger)).sorted()), \(extra[0])") }
+        for id in stage.fixture.contracts.keys.sorted() {
+            let (cursor, status) = (try await stage.cursor(id), try await stage.status(id))
+            if cursor != "\(stage.fixture.ledgers.upperBound)" { faults.append("cursor of \(id) at \(cursor ?? "none")") }
+            if status != "success" { faults.append("status of \(id): \(status ?? "none")") }
+        }
+        return faults
+    }
+}
+
+/// SplitMix64: the same numbers for the same seed, on every machine.
+struct SeededRandom: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
