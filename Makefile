@@ -3,7 +3,7 @@ CONFIGURATION ?= release
 SWIFT ?= swift
 SOURCES := Package.swift Sources Tests Benchmarks
 
-.PHONY: help setup build test test-unit demo bench format lint clean
+.PHONY: help setup build test test-long demo bench format lint clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,6 +16,9 @@ build: setup ## Build the four programs into .build/$(CONFIGURATION)
 
 test: setup ## Set up, build and run all tests
 	@Scripts/test.sh $(CONFIGURATION)
+
+test-long: setup ## Two hundred random stories of a migration beside live ingestion, with everything being killed
+	@INTERLEAVING_RUNS=$${INTERLEAVING_RUNS:-200} Scripts/test.sh $(CONFIGURATION) --filter InterleavingTests
 
 demo: setup ## A migration from start to end on a private PostgreSQL and a simulated network
 	@$(SWIFT) build -c $(CONFIGURATION)

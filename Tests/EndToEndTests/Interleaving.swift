@@ -39,7 +39,7 @@ struct Interleaving: Sendable {
         await diary.note("closed=\(closed) latest=\(latest) \(arguments.dropFirst(4).joined(separator: " "))")
         let began = ContinuousClock.now
         try await Stage.with(fixture, simulatorArguments: arguments) { stage in
-            try await prepare(stage, latest: latest)
+            let deployments = try await prepare(stage, latest: latest)
             let outcome = await withTaskGroup(of: (any Error)?.self) { group in
                 group.addTask {
                     do {
@@ -56,6 +56,7 @@ struct Interleaving: Sendable {
                 group.cancelAll()
                 return first
             }
+            await diary.note("deployments=\(deployments)")
             let issues = try await faults(stage)
             if outcome != nil || !issues.isEmpty {
                 Issue.record("seed \(seed): \(outcome.map { "\($0)" } ?? "") \(issues)\n\(await diary.text)")
@@ -70,7 +71,8 @@ struct Interleaving: Sendable {
 
     /// The contracts that are deployed later come into the database with the ledger that deploys them, as live ingestion's classification would
     /// have it: in the transaction of that ledger.
-    private func prepare(_ stage: Stage, latest: UInt32) async throws {
+    /// - Returns: how many.
+    private func prepare(_ stage: Stage, latest: UInt32) async throws -> Int {
         try await stage.connection.execute(
             """
             UPDATE ingest_store SET value = '\(latest)' WHERE key = 'latest_ingest_ledger';
@@ -82,6 +84,7 @@ struct Interleaving: Sendable {
             END $$;
             CREATE TRIGGER classify AFTER UPDATE ON ingest_store FOR EACH ROW WHEN (NEW.key = 'latest_ingest_ledger') EXECUTE FUNCTION classify();
             """)
+        var deployments = 0
         for contract in stage.fixture.contracts.values.joined() {
             guard let first = stage.fixture.firstLedger(of: contract), first > Int(latest) else { continue }
             try await stage.connection.execute(
@@ -89,27 +92,28 @@ struct Interleaving: Sendable {
                 INSERT INTO deployments SELECT '\(first)', contract_id, wasm_hash FROM protocol_contracts WHERE contract_id = '\\x\(contract)';
                 DELETE FROM protocol_contracts WHERE contract_id = '\\x\(contract)'
                 """)
+            deployments += 1
         }
+        return deployments
     }
 
     private func tell(_ stage: Stage, _ live: SeededRandom, _ migration: SeededRandom, _ diary: Diary) async throws {
-        async let ingest = keepIngesting(stage, live, diary)
-        try await migrate(stage, migration, diary)
-        let last = try await ingest
-        try await stage.connection.waitUntil(
-            "SELECT count(*) = 3 FROM ingest_store WHERE value = $1", ["\(stage.fixture.ledgers.upperBound)"])
-        // Before that line it may not listen to signals yet.
-        _ = await last.line(containing: "resuming after")
-        last.send(SIGTERM)
-        let status = await last.exit()
-        guard status == 0 else { throw EndedByItself(what: "live ingestion, told to end, with status \(status)") }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await ingest(stage, live, diary) }
+            group.addTask { try await migrate(stage, migration, diary) }
+            while try await group.next() != nil {}
+        }
     }
 
-    /// Starts live ingestion, and kills and starts it again some times.
-    private func keepIngesting(_ stage: Stage, _ random: SeededRandom, _ diary: Diary) async throws -> RunningProgram {
+    // MARK: live ingestion
+
+    /// Live ingestion to the last ledger, ours or one that behaves as the Go tool; killed and started again some times. It ends when there is nothing
+    /// more to ingest: a migration that is late then converges.
+    private func ingest(_ stage: Stage, _ random: SeededRandom, _ diary: Diary) async throws {
         var random = random
+        if Int.random(in: 0..<3, using: &random) == 0 { return try await ingestAsTheGoToolDoes(stage, random, diary) }
         for _ in 0..<Int.random(in: 0...4, using: &random) {
-            let program = try await ingest(stage, diary)
+            let program = try await startIngestion(stage, diary)
             try await pause(50...1500, &random)
             if Int.random(in: 0..<4, using: &random) == 0 {
                 await diary.note("live ingestion's session killed")
@@ -126,10 +130,39 @@ struct Interleaving: Sendable {
             }
             try await pause(0...600, &random)
         }
-        return try await ingest(stage, diary)
+        let last = try await startIngestion(stage, diary)
+        try await stage.connection.waitUntil(
+            "EXISTS (SELECT FROM ingest_store WHERE key = 'latest_ingest_ledger' AND value = $1)", ["\(stage.fixture.ledgers.upperBound)"])
+        _ = await last.line(containing: "resuming after")
+        last.send(SIGTERM)
+        let status = await last.exit()
+        guard status == 0 else { throw EndedByItself(what: "live ingestion, told to end, with status \(status)") }
+        await diary.note("live ingestion is at the end")
     }
 
-    private func ingest(_ stage: Stage, _ diary: Diary) async throws -> RunningProgram {
+    private func ingestAsTheGoToolDoes(_ stage: Stage, _ random: SeededRandom, _ diary: Diary) async throws {
+        var random = random
+        let looks = UInt32.random(in: 2...20, using: &random)
+        let pace = Int.random(in: 15...120, using: &random)
+        await diary.note("live ingestion looks for cursors every \(looks) ledgers")
+        while true {
+            let live = try await GoLiveIngestion(stage, ledgersBetweenLooks: looks)
+            var left = Int.random(in: 1...60, using: &random)
+            while left > 0, await live.latest < stage.fixture.ledgers.upperBound {
+                left -= 1
+                try await pause(0...(2 * pace), &random)
+                try await live.ingest()
+            }
+            let latest = await live.latest
+            await live.end()
+            if latest == stage.fixture.ledgers.upperBound { break }
+            await diary.note("live ingestion ends at \(latest)")
+            try await pause(0...600, &random)
+        }
+        await diary.note("live ingestion is at the end")
+    }
+
+    private func startIngestion(_ stage: Stage, _ diary: Diary) async throws -> RunningProgram {
         // A session whose process was killed may linger for a moment with its lock.
         try await stage.connection.waitUntil(
             "NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'wallet-backend ingest%')"
@@ -143,18 +176,19 @@ struct Interleaving: Sendable {
         return program
     }
 
+    // MARK: the migration
+
     /// Migrates until a run is a success; every run but the last is disturbed.
     private func migrate(_ stage: Stage, _ random: SeededRandom, _ diary: Diary) async throws {
         var random = random
         try await pause(0...1500, &random)
         var disturbances = Int.random(in: 0...4, using: &random)
         while true {
-            let network = Int.random(in: 0..<5, using: &random) > 0
             let run = try stage.migration(
                 [
                     "--batch-size", "\(Int.random(in: 1...30, using: &random))", "--fetchers", "\(Int.random(in: 1...3, using: &random))",
                     "--convergence-wait", "\(Double(Int.random(in: 0...15, using: &random)) / 10)",
-                ], environment: ["NETWORK": network ? "test" : ""])
+                ])
             await diary.watch(run)
             var stopped = false
             while disturbances > 0 {
