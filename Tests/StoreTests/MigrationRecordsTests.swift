@@ -105,4 +105,20 @@ import Testing
             #expect(try await connection.count("protocols WHERE updated_at > created_at") == 2)
         }
     }
+
+    @Test func aHistoryIsMarkedCompleteOnlyWhereItsCursorStillStandsThere() async throws {
+        try await withStore { _, connection in
+            try await connection.setHistoryCursor("SEP41", "120")
+            try await connection.setHistoryCursor("SEP50", "119")
+            let complete = try await MigrationRecords.complete(["SEP41": 120, "SEP50": 120], on: connection)
+            #expect(complete == ["SEP41"])
+            #expect(try await connection.migrationStatus("SEP41") == "success")
+            #expect(try await connection.migrationStatus("SEP50") == "not_started")
+            try await connection.setHistoryCursor("SEP50", "soon")
+            #expect(try await MigrationRecords.complete(["SEP50": 120], on: connection).isEmpty)
+            try await connection.setHistoryCursor("SEP50", "121")
+            #expect(try await MigrationRecords.complete(["SEP50": 120], on: connection) == ["SEP50"])
+            #expect(try await MigrationRecords.complete([:], on: connection).isEmpty)
+        }
+    }
 }

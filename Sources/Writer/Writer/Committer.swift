@@ -42,6 +42,7 @@ actor Committer {
             for id in protocols.sorted() {
                 try await AdvisoryLock.acquire(AdvisoryLock.writerName(id), waitingAtMost: Self.lockWait, on: fresh)
             }
+            try await SessionLimits.set(on: fresh)
             connection = fresh
             logger.info("connected to the database, the only writer", metadata: ["database": "\(database)"])
         } catch {
