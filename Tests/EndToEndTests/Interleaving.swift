@@ -142,8 +142,8 @@ struct Interleaving: Sendable {
 
     private func ingestAsTheGoToolDoes(_ stage: Stage, _ random: SeededRandom, _ diary: Diary) async throws {
         var random = random
-        let looks = UInt32.random(in: 2...20, using: &random)
-        let pace = Int.random(in: 15...120, using: &random)
+        let looks = UInt32.random(in: 2...30, using: &random)
+        let pace = Int.random(in: 15...100, using: &random)
         await diary.note("live ingestion looks for cursors every \(looks) ledgers")
         while true {
             let live = try await GoLiveIngestion(stage, ledgersBetweenLooks: looks)
@@ -187,7 +187,7 @@ struct Interleaving: Sendable {
             let run = try stage.migration(
                 [
                     "--batch-size", "\(Int.random(in: 1...30, using: &random))", "--fetchers", "\(Int.random(in: 1...3, using: &random))",
-                    "--convergence-wait", "\(Double(Int.random(in: 0...15, using: &random)) / 10)",
+                    "--convergence-wait", [0, 0, 0, 0.1, 0.3, 1].randomElement(using: &random).map { "\($0)" } ?? "0",
                 ])
             await diary.watch(run)
             var stopped = false

@@ -187,7 +187,8 @@ struct HistoryRun: Sendable {
             logger.critical(
                 "history_migration_status could not be set; correct it by hand or run again",
                 metadata: [
-                    "complete": "\(reached.keys.sorted().map(\.rawValue))", "failed": "\(failed.map(\.rawValue))", "cause": "\(error)",
+                    "complete": "\(reached.keys.sorted().map(\.rawValue).joined(separator: " "))",
+                    "failed": "\(failed.map(\.rawValue).joined(separator: " "))", "cause": "\(error)",
                 ])
             return false
         }

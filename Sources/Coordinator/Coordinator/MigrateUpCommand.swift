@@ -42,7 +42,8 @@ public struct MigrateUpCommand: AsyncParsableCommand {
             logger.info(
                 "database is up to date",
                 metadata: [
-                    "created": "\(done.createdTables)", "registered": "\(done.registeredProtocols.map(\.rawValue))",
+                    "created": "\(done.createdTables.joined(separator: " "))",
+                    "registered": "\(done.registeredProtocols.map(\.rawValue).joined(separator: " "))",
                     "hypertable": "\(done.isHypertable)",
                 ])
         } catch {

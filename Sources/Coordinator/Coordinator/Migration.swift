@@ -343,7 +343,8 @@ struct Migration: Sendable {
             try await until(&events, &state, &progress) { $0.writerStopped || $0.roster.writer == nil || $0.hopeless != nil }
         }
         _ = try await asking(&events, &state, &progress) { try await database.restore() }
-        logger.notice("the migration locks are ours again", metadata: ["protocols": "\(state.remaining.map(\.rawValue))"])
+        logger.notice(
+            "the migration locks are ours again", metadata: ["protocols": "\(state.remaining.map(\.rawValue).joined(separator: " "))"])
         // The server may have crashed, and its last commits with it.
         for id in state.remaining { state.floor[id] = state.starts[id] }
         state.target = 0

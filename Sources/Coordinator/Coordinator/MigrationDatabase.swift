@@ -46,7 +46,16 @@ struct MigrationDatabase: Sendable {
 
     /// Takes the migration locks; a second migration of one of the protocols is refused with the name of the first.
     func lock(_ ids: [ProtocolID]) async throws(StoreError) {
-        try await session.take(ids.sorted().map(AdvisoryLock.migrationName))
+        var connections = 0
+        while true {
+            connections += 1
+            do throws(StoreError) {
+                return try await session.take(ids.sorted().map(AdvisoryLock.migrationName))
+            } catch {
+                guard error.isConnectionGone, connections < Self.maxConnections else { throw error }
+                try await session.restore(Self.startPatience, waitingForLocksAtMost: Self.lockWaitWhileIdle)
+            }
+        }
     }
 
     /// Marks the protocols in progress and makes their cursors.

@@ -51,7 +51,7 @@ struct ProgressLog: Sendable {
         logger.info(
             "waiting at the tip",
             metadata: [
-                "protocols": "\(state.remaining.map(\.rawValue))", "cursor": "\(tip.ledger)",
+                "protocols": "\(state.remaining.map(\.rawValue).joined(separator: " "))", "cursor": "\(tip.ledger)",
                 "live_ingestion": "\(tip.liveIngestionRuns ? "running" : "not running")",
                 "network_tip": "\(tip.networkTip.map(String.init) ?? "unknown")",
             ])

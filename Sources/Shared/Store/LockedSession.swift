@@ -11,6 +11,8 @@ public actor LockedSession {
     private var connection: PostgresConnection?
     private var locks: [String] = []
     private static let maxCollisions = 20
+    /// New connections that are lost again before their locks are held.
+    private static let maxLosses = 20
 
     /// - Parameters:
     ///   - applicationName: what `pg_stat_activity` shows to whoever is refused a lock; the server keeps 63 bytes of it.
@@ -44,15 +46,20 @@ public actor LockedSession {
     /// Throws `lockHeld` at once where another program has one of them now.
     /// - Parameter limit: how long to wait for each lock: the server may not have noticed yet that the old session is dead.
     public func restore(_ patience: ReconnectPolicy, waitingForLocksAtMost limit: Duration) async throws(StoreError) {
-        await close()
-        let fresh = try await connect(patience)
-        do throws(StoreError) {
-            for name in locks { try await retake(name, limit, on: fresh) }
-        } catch {
-            await fresh.close()
-            throw error
+        var losses = 0
+        while true {
+            await close()
+            let fresh = try await connect(patience)
+            do throws(StoreError) {
+                for name in locks { try await retake(name, limit, on: fresh) }
+                connection = fresh
+                return
+            } catch {
+                await fresh.close()
+                losses += 1
+                guard error.isConnectionGone, losses < Self.maxLosses else { throw error }
+            }
         }
-        connection = fresh
     }
 
     private func retake(_ name: String, _ limit: Duration, on fresh: PostgresConnection) async throws(StoreError) {

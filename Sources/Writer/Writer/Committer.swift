@@ -22,6 +22,8 @@ actor Committer {
     /// How long the database may be away, and how long an old writer's session may linger.
     private static let patience = ReconnectPolicy(limit: .seconds(300))
     private static let lockWait = Duration.seconds(120)
+    /// New connections that are lost again before the locks are held.
+    private static let maxLosses = 20
 
     init(database: ConnectionString, logger: Logger) {
         self.database = database
@@ -30,24 +32,37 @@ actor Committer {
 
     /// Connects anew and waits until this is the only writer of the protocols.
     func connect(_ protocols: [ProtocolID]) async throws(CommitFailure) {
-        await connection?.close()
-        connection = nil
-        do {
-            let logger = logger
-            let fresh = try await Self.patience.connect(
-                to: database, applicationName: "wallet-backend writer",
-                onFailure: { error, pause in
-                    logger.warning("database not reached, trying again", metadata: ["cause": "\(error)", "pause": "\(pause)"])
-                })
-            for id in protocols.sorted() {
-                try await AdvisoryLock.acquire(AdvisoryLock.writerName(id), waitingAtMost: Self.lockWait, on: fresh)
+        var losses = 0
+        while true {
+            await connection?.close()
+            connection = nil
+            do throws(StoreError) {
+                connection = try await soleWriter(of: protocols)
+                logger.info("connected to the database, the only writer", metadata: ["database": "\(database)"])
+                return
+            } catch {
+                losses += 1
+                let hasWaited = if case .unreachable = error { true } else { false }
+                guard error.isConnectionGone, !hasWaited, losses < Self.maxLosses else {
+                    throw CommitFailure(description: "\(error)", connectionLost: true)
+                }
+                logger.warning("new database connection lost, making another", metadata: ["cause": "\(error)"])
             }
-            try await SessionLimits.set(on: fresh)
-            connection = fresh
-            logger.info("connected to the database, the only writer", metadata: ["database": "\(database)"])
-        } catch {
-            throw CommitFailure(description: "\(error)", connectionLost: true)
         }
+    }
+
+    private func soleWriter(of protocols: [ProtocolID]) async throws(StoreError) -> PostgresConnection {
+        let logger = logger
+        let fresh = try await Self.patience.connect(
+            to: database, applicationName: "wallet-backend writer",
+            onFailure: { error, pause in
+                logger.warning("database not reached, trying again", metadata: ["cause": "\(error)", "pause": "\(pause)"])
+            })
+        for id in protocols.sorted() {
+            try await AdvisoryLock.acquire(AdvisoryLock.writerName(id), waitingAtMost: Self.lockWait, on: fresh)
+        }
+        try await SessionLimits.set(on: fresh)
+        return fresh
     }
 
     /// Commits a group of batches in one transaction; nothing is committed where it throws, unless the connection was lost.
