@@ -73,12 +73,17 @@ public struct LiveCommit: Sendable {
     }
 
     private func begin(in session: PostgresSession) throws(PostgresError) -> Bool {
-        try session.query(
+        try session.execute("SAVEPOINT beginning")
+        let set = try session.query(
             """
             INSERT INTO ingest_store (key, value) VALUES ($1, $3), ($2, $3)
             ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE ingest_store.value = '0' RETURNING key
             """, [names.latest, names.oldest, String(ledger)], label: "setting \(names.oldest) and \(names.latest)"
-        ).count == 2
+        ).count
+        guard set < 2 else { return true }
+        // One of the two was set, perhaps: the error must tell what stands there without it.
+        try session.execute("ROLLBACK TO SAVEPOINT beginning")
+        return false
     }
 
     private func follow(in session: PostgresSession) throws(PostgresError) -> Bool {
