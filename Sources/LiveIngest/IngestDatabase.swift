@@ -48,26 +48,40 @@ struct IngestDatabase: Sendable {
     ) async throws -> LiveCommit.Result? {
         let commit = LiveCommit(ledger: ledger, isFirst: isFirst, names: names, processors: ProtocolRegistry.ids)
         var failures = 0
+        var losses = 0
+        var isLost = false
         while true {
             do {
-                return try await run(commit, rows).get()
-            } catch let error as StoreError {
-                if error.isConnectionGone {
-                    logger.warning("database connection lost, making a new one", metadata: ["ledger": "\(ledger)", "cause": "\(error)"])
+                if isLost {
+                    // The new session may be lost as well, while it waits for the lock or with the commit.
+                    if losses > 1 { try await Task.sleep(for: Self.pause(afterTry: losses - 1)) }
                     try await session.restore(Self.patience, waitingForLocksAtMost: Self.lockWait)
                     if try await position().latest == .ledger(ledger) { return nil }
-                } else {
+                    isLost = false
+                }
+                return try await run(commit, rows).get()
+            } catch let error as StoreError {
+                switch error {
+                case .unreachable:
+                    throw error
+                case _ where error.isConnectionGone:
+                    isLost = true
+                    losses += 1
+                    logger.warning("database connection lost, making a new one", metadata: ["ledger": "\(ledger)", "cause": "\(error)"])
+                case .commitFailed(_, let cause) where cause.kind != .cancelled && failures + 1 < Self.maxFailures:
                     failures += 1
-                    guard case .commitFailed(_, let cause) = error, cause.kind != .cancelled, failures < Self.maxFailures else {
-                        throw error
-                    }
-                    let pause = Duration.seconds(min(30, 1 << (failures - 1)))
+                    let pause = Self.pause(afterTry: failures)
                     logger.error("ledger not committed, trying again", metadata: ["cause": "\(error)", "pause": "\(pause)"])
                     try await Task.sleep(for: pause)
+                default:
+                    throw error
                 }
             }
         }
     }
+
+    /// 1, 2, 4, ... up to 30 s.
+    private static func pause(afterTry tries: Int) -> Duration { .seconds(min(30, 1 << min(tries - 1, 5))) }
 
     /// Ends the session; its lock goes with it.
     func close() async { await session.close() }
