@@ -5,7 +5,8 @@ import Testing
 
 /// The end of a migration: converged without live ingestion, handed off to it, or refused where something else moved the cursor.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct HandoffTests {
-    private static func lockLiveIngestion(_ stage: Stage) async throws -> PostgresConnection {
+    /// Live ingestion's lock of the network "test", on a session of its own.
+    static func lockLiveIngestion(_ stage: Stage) async throws -> PostgresConnection {
         let connection = try await PostgresConnection.connect(stage.database, applicationName: "live ingestion")
         try await connection.query("SELECT pg_advisory_lock($1)", [GoLiveIngestion.lockKey(network: "test")])
         return connection

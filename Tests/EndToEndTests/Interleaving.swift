@@ -167,11 +167,7 @@ struct Interleaving: Sendable {
         try await stage.connection.waitUntil(
             "NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'wallet-backend ingest%')"
         )
-        let program = try RunningProgram(
-            "wallet-backend", ["ingest"],
-            environment: [
-                "DATABASE_URL": stage.databaseText, "RPC_URL": stage.rpcURL, "NETWORK_PASSPHRASE": Stage.passphrase, "NETWORK": "test",
-            ])
+        let program = try stage.ingestion()
         await diary.watch(program)
         return program
     }

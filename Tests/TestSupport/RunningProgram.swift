@@ -110,6 +110,9 @@ public final class RunningProgram: Sendable {
         await line(from: from) { $0.contains(text) }
     }
 
+    /// The lines so far that contain a text.
+    public func lines(containing text: String) -> [String] { lines.filter { $0.contains(text) } }
+
     /// Sends a signal.
     public func send(_ signal: Int32) { kill(pid, signal) }
 
