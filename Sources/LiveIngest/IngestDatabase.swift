@@ -18,9 +18,12 @@ struct IngestDatabase: Sendable {
     private static let maxFailures = 10
 
     init(_ configuration: IngestConfiguration, applicationName: String, logger: Logger) {
-        session = LockedSession(to: configuration.database, applicationName: applicationName) { error, pause in
-            logger.warning("database not reached, trying again", metadata: ["cause": "\(error)", "pause": "\(pause)"])
-        }
+        session = LockedSession(
+            to: configuration.database, applicationName: applicationName,
+            onFailure: { error, pause in
+                logger.warning("database not reached, trying again", metadata: ["cause": "\(error)", "pause": "\(pause)"])
+            },
+            onLoss: { logger.warning("database connection lost, making a new one", metadata: ["cause": "\($0)"]) })
         names = configuration.cursorNames
         lock = AdvisoryLock.liveIngestionName(network: configuration.network)
         self.logger = logger
@@ -30,13 +33,19 @@ struct IngestDatabase: Sendable {
     /// - Throws: `lockHeld` with whoever has it: another live ingestion, of this kind or the Go tool's.
     func open() async throws(StoreError) {
         try await session.open(Self.startPatience)
-        try await session.ask { connection throws(StoreError) in try await Schema.verify(on: connection) }
-        try await session.take([lock])
+        try await persistently { connection throws(StoreError) in try await Schema.verify(on: connection) }
+        try await session.take([lock], Self.patience, waitingForLocksAtMost: Self.lockWait)
     }
 
     /// The oldest and the latest ingested ledger.
     func position() async throws(StoreError) -> (oldest: CursorReading, latest: CursorReading) {
-        try await session.ask { connection throws(StoreError) in try await LiveIngestion.position(names, on: connection) }
+        try await persistently { connection throws(StoreError) in try await LiveIngestion.position(names, on: connection) }
+    }
+
+    private func persistently<Answer: Sendable>(
+        _ question: @Sendable (PostgresConnection) async throws(StoreError) -> Answer
+    ) async throws(StoreError) -> Answer {
+        try await session.askPersistently(Self.patience, waitingForLocksAtMost: Self.lockWait, question)
     }
 
     /// Commits a ledger, however often the database has to be asked.
@@ -49,25 +58,20 @@ struct IngestDatabase: Sendable {
         let commit = LiveCommit(ledger: ledger, isFirst: isFirst, names: names, processors: ProtocolRegistry.ids)
         var failures = 0
         var losses = 0
-        var isLost = false
         while true {
             do {
-                if isLost {
-                    // The new session may be lost as well, while it waits for the lock or with the commit.
-                    if losses > 1 { try await Task.sleep(for: Self.pause(afterTry: losses - 1)) }
-                    try await session.restore(Self.patience, waitingForLocksAtMost: Self.lockWait)
-                    if try await position().latest == .ledger(ledger) { return nil }
-                    isLost = false
-                }
                 return try await run(commit, rows).get()
             } catch let error as StoreError {
                 switch error {
                 case .unreachable:
                     throw error
                 case _ where error.isConnectionGone:
-                    isLost = true
-                    losses += 1
                     logger.warning("database connection lost, making a new one", metadata: ["ledger": "\(ledger)", "cause": "\(error)"])
+                    // A server that cuts every session off is not to be stormed.
+                    if losses > 0 { try await Task.sleep(for: Self.pause(afterTry: losses)) }
+                    losses += 1
+                    try await session.restore(Self.patience, waitingForLocksAtMost: Self.lockWait)
+                    if try await position().latest == .ledger(ledger) { return nil }
                 case .commitFailed(_, let cause) where cause.kind != .cancelled && failures + 1 < Self.maxFailures:
                     failures += 1
                     let pause = Self.pause(afterTry: failures)

@@ -12,7 +12,7 @@ import Testing
     private static func with(_ body: (LockedSession, PostgresConnection, ConnectionString) async throws -> Void) async throws {
         try await withEmptyDatabase { address in
             let observer = try await connect(address, as: "observer")
-            let session = LockedSession(to: address, applicationName: "the owner") { _, _ in }
+            let session = LockedSession(to: address, applicationName: "the owner", onFailure: { _, _ in }, onLoss: { _ in })
             try await session.open(ReconnectPolicy())
             try await body(session, observer, address)
             await session.close()
@@ -27,6 +27,10 @@ import Testing
                 throw .database(error)
             }
         }
+    }
+
+    private static func take(_ names: [String], _ session: LockedSession) async throws(StoreError) {
+        try await session.take(names, ReconnectPolicy(), waitingForLocksAtMost: .seconds(30))
     }
 
     private static func kill(_ observer: PostgresConnection) async throws {
@@ -44,10 +48,8 @@ import Testing
 
     @Test func itsLocksComeBackWithRestore() async throws {
         try await Self.with { session, observer, _ in
-            #expect(await !session.isLocked)
-            try await session.take([Self.locks[0]])
-            try await session.take([Self.locks[1]])
-            #expect(await session.isLocked)
+            try await Self.take([Self.locks[0]], session)
+            try await Self.take([Self.locks[1]], session)
             #expect(try await Self.holders(observer) == ["the owner", "the owner"])
             try await Self.kill(observer)
             #expect(try await Self.holders(observer) == [])
@@ -65,14 +67,13 @@ import Testing
 
     @Test func aQuestionAfterItWasKilledFailsAndNothingReconnects() async throws {
         try await Self.with { session, observer, _ in
-            try await session.take(Self.locks)
+            try await Self.take(Self.locks, session)
             try await Self.kill(observer)
             for _ in 0..<3 {
                 let error = await #expect(throws: StoreError.self) { try await Self.answer(session) }
                 #expect(error?.isConnectionGone == true, "\(String(describing: error))")
                 #expect(error?.description.contains(PrivatePostgres.password) == false)
             }
-            #expect(await session.isLocked, "it has something to restore")
             #expect(try await observer.count("pg_stat_activity WHERE application_name = 'the owner'") == 0)
             #expect(try await Self.holders(observer) == [])
         }
@@ -80,7 +81,7 @@ import Testing
 
     @Test func restoreIsRefusedWhileAnotherSessionHoldsALock() async throws {
         try await Self.with { session, observer, address in
-            try await session.take(Self.locks)
+            try await Self.take(Self.locks, session)
             try await Self.kill(observer)
             let other = try await connect(address, as: "the usurper")
             // The second of them: the first, taken again, must not stay behind.
@@ -108,9 +109,10 @@ import Testing
 
     @Test func restoreWaitsUntilTheServerHasNoticedThatTheOtherIsGone() async throws {
         try await Self.with { session, observer, address in
-            try await session.take(Self.locks)
+            try await Self.take(Self.locks, session)
             try await Self.kill(observer)
-            let other = try await connect(address, as: "the usurper")
+            // An old session of the same process, which the server takes to be alive.
+            let other = try await connect(address, as: "the owner")
             try await AdvisoryLock.acquire(Self.locks[0], on: other)
             let restoring = Task { try await session.restore(ReconnectPolicy(), waitingForLocksAtMost: .seconds(3600)) }
             try await observer.waitUntil("EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)")
@@ -124,13 +126,29 @@ import Testing
         try await Self.with { session, _, address in
             let other = try await connect(address, as: "the first")
             try await AdvisoryLock.acquire(Self.locks[1], on: other)
-            let error = await #expect(throws: StoreError.self) { try await session.take(Self.locks) }
+            let error = await #expect(throws: StoreError.self) { try await Self.take(Self.locks, session) }
             guard case .lockHeld(Self.locks[1], _) = error else {
                 Issue.record("not a held lock: \(String(describing: error))")
                 return
             }
             #expect(error?.description.contains("the first") == true)
-            #expect(await !session.isLocked)
+        }
+    }
+
+    @Test func aPersistentQuestionMakesANewSessionWithItsLocks() async throws {
+        try await Self.with { session, observer, _ in
+            try await Self.take(Self.locks, session)
+            try await Self.kill(observer)
+            let answer = try await session.askPersistently(ReconnectPolicy(), waitingForLocksAtMost: .seconds(30)) {
+                connection throws(StoreError) in
+                do throws(PostgresError) {
+                    return try await connection.query("SELECT 42 AS answer").first?["answer"]
+                } catch {
+                    throw .database(error)
+                }
+            }
+            #expect(answer == "42")
+            #expect(try await Self.holders(observer) == ["the owner", "the owner"])
         }
     }
 
@@ -167,7 +185,8 @@ import Testing
         ledgers: 100...100, PostgresError(kind: .deadlock, message: "deadlock detected", attempted: "COMMIT"))
 
     @Test func aSessionThatWasNeverOpenedIsGone() async throws {
-        let session = LockedSession(to: try await PrivatePostgres.shared().address(), applicationName: "nobody") { _, _ in }
+        let session = LockedSession(
+            to: try await PrivatePostgres.shared().address(), applicationName: "nobody", onFailure: { _, _ in }, onLoss: { _ in })
         let error = await #expect(throws: StoreError.self) { try await Self.answer(session) }
         #expect(error?.isConnectionGone == true)
     }

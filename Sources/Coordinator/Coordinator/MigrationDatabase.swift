@@ -15,20 +15,20 @@ struct MigrationDatabase: Sendable {
 
     private let session: LockedSession
     private let names: CursorNames
-    private let logger: Logger
     /// How long the database may be away at the start, and while the run is under way.
     private static let startPatience = ReconnectPolicy(limit: .seconds(30))
     private static let runPatience = ReconnectPolicy(limit: .seconds(300))
     private static let lockWait = Duration.seconds(60)
     private static let lockWaitWhileIdle = Duration.seconds(5)
-    private static let maxConnections = 20
 
     init(_ configuration: HistoryConfiguration, applicationName: String, logger: Logger) {
-        session = LockedSession(to: configuration.database, applicationName: applicationName) { error, pause in
-            logger.warning("database not reached, trying again", metadata: ["cause": "\(error)", "pause": "\(pause)"])
-        }
+        session = LockedSession(
+            to: configuration.database, applicationName: applicationName,
+            onFailure: { error, pause in
+                logger.warning("database not reached, trying again", metadata: ["cause": "\(error)", "pause": "\(pause)"])
+            },
+            onLoss: { logger.warning("database connection lost, making a new one", metadata: ["cause": "\($0)"]) })
         names = configuration.cursorNames
-        self.logger = logger
     }
 
     /// Connects for the first time, and refuses a database whose tables do not fit.
@@ -46,16 +46,8 @@ struct MigrationDatabase: Sendable {
 
     /// Takes the migration locks; a second migration of one of the protocols is refused with the name of the first.
     func lock(_ ids: [ProtocolID]) async throws(StoreError) {
-        var connections = 0
-        while true {
-            connections += 1
-            do throws(StoreError) {
-                return try await session.take(ids.sorted().map(AdvisoryLock.migrationName))
-            } catch {
-                guard error.isConnectionGone, connections < Self.maxConnections else { throw error }
-                try await session.restore(Self.startPatience, waitingForLocksAtMost: Self.lockWaitWhileIdle)
-            }
-        }
+        try await session.take(
+            ids.sorted().map(AdvisoryLock.migrationName), Self.startPatience, waitingForLocksAtMost: Self.lockWaitWhileIdle)
     }
 
     /// Marks the protocols in progress and makes their cursors.
@@ -122,16 +114,6 @@ struct MigrationDatabase: Sendable {
     private func persistently<Answer: Sendable>(
         _ question: @Sendable (PostgresConnection) async throws(StoreError) -> Answer
     ) async throws(StoreError) -> Answer {
-        var connections = 0
-        while true {
-            connections += 1
-            switch try await once(question) {
-            case .answer(let answer): return answer
-            case .sessionLost(let error):
-                guard connections < Self.maxConnections else { throw error }
-                logger.warning("database connection lost, making a new one", metadata: ["cause": "\(error)"])
-                try await session.restore(Self.startPatience, waitingForLocksAtMost: Self.lockWaitWhileIdle)
-            }
-        }
+        try await session.askPersistently(Self.startPatience, waitingForLocksAtMost: Self.lockWaitWhileIdle, question)
     }
 }

@@ -2,12 +2,13 @@ public import PostgreSQL
 
 /// A connection whose session holds advisory locks, and that never comes back without them.
 ///
-/// When the connection breaks, its locks are free for others at once. So nothing reconnects by itself: every question fails with a gone connection
-/// (`isConnectionGone`) until the owner has stopped whatever the locks protect and calls `restore`.
+/// When the connection breaks, its locks are free for others at once. So nothing reconnects by itself: a question that was asked with `ask` fails with a
+/// gone connection (`isConnectionGone`), and so do all others, until the owner has stopped whatever the locks protect and calls `restore`.
 public actor LockedSession {
     private let address: ConnectionString
     private let applicationName: String
     private let onFailure: @Sendable (PostgresError, Duration) -> Void
+    private let onLoss: @Sendable (StoreError) -> Void
     private var connection: PostgresConnection?
     private var locks: [String] = []
     private static let maxCollisions = 20
@@ -17,16 +18,16 @@ public actor LockedSession {
     /// - Parameters:
     ///   - applicationName: what `pg_stat_activity` shows to whoever is refused a lock; the server keeps 63 bytes of it.
     ///   - onFailure: told of each failed attempt to connect that will be repeated, and of the pause before the next.
+    ///   - onLoss: told of each session that was lost and is made anew without the owner's doing.
     public init(
-        to address: ConnectionString, applicationName: String, onFailure: @escaping @Sendable (PostgresError, Duration) -> Void
+        to address: ConnectionString, applicationName: String, onFailure: @escaping @Sendable (PostgresError, Duration) -> Void,
+        onLoss: @escaping @Sendable (StoreError) -> Void
     ) {
         self.address = address
         self.applicationName = applicationName
         self.onFailure = onFailure
+        self.onLoss = onLoss
     }
-
-    /// Whether locks are held, or were until the connection broke.
-    public var isLocked: Bool { !locks.isEmpty }
 
     /// Connects for the first time.
     public func open(_ patience: ReconnectPolicy) async throws(StoreError) {
@@ -34,8 +35,8 @@ public actor LockedSession {
     }
 
     /// Takes locks in addition to those that it has; throws `lockHeld`, naming the holder, and then has taken none of them for good: end the session.
-    public func take(_ names: [String]) async throws(StoreError) {
-        try await ask { connection throws(StoreError) in
+    public func take(_ names: [String], _ patience: ReconnectPolicy, waitingForLocksAtMost limit: Duration) async throws(StoreError) {
+        try await askPersistently(patience, waitingForLocksAtMost: limit) { connection throws(StoreError) in
             for name in names { try await AdvisoryLock.acquire(name, on: connection) }
         }
         locks += names
@@ -58,6 +59,7 @@ public actor LockedSession {
                 await fresh.close()
                 losses += 1
                 guard error.isConnectionGone, losses < Self.maxLosses else { throw error }
+                onLoss(error)
             }
         }
     }
@@ -91,6 +93,24 @@ public actor LockedSession {
                 if error.isConnectionGone { await close() }
                 collisions += 1
                 guard error.isTransient, collisions < Self.maxCollisions else { throw error }
+            }
+        }
+    }
+
+    /// Asks, restoring the session where it is lost: for questions while nothing is under way that the locks protect.
+    public func askPersistently<Answer: Sendable>(
+        _ patience: ReconnectPolicy, waitingForLocksAtMost limit: Duration,
+        _ question: @Sendable (PostgresConnection) async throws(StoreError) -> Answer
+    ) async throws(StoreError) -> Answer {
+        var losses = 0
+        while true {
+            do {
+                return try await ask(question)
+            } catch {
+                losses += 1
+                guard error.isConnectionGone, losses < Self.maxLosses else { throw error }
+                onLoss(error)
+                try await restore(patience, waitingForLocksAtMost: limit)
             }
         }
     }
