@@ -362,29 +362,28 @@ import Testing
         }
     }
 
-    /// Its session ends, and the one that waited for the lock gets it: nothing is committed until the lock is free again.
-    @Test func aLockThatWentToAnotherIsWaitedForAndNothingCommittedMeanwhile() async throws {
+    /// Its session ends, and the one that waited for the lock gets it: there is one live ingestion, and this is not it any more.
+    @Test func aLockThatWentToAnotherEndsItAndNothingIsCommitted() async throws {
         try await Self.fromTheStart { stage in
-            let waiting = "EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND NOT granted"
             let gate = try await Gate(stage, at: 1007, .inTransaction)
             let run = try stage.ingestion(Self.start)
             try await gate.reached(by: run)
             let other = Task { try await HandoffTests.lockLiveIngestion(stage) }
-            try await stage.reach(waiting + " AND application_name = 'live ingestion')", run)
+            try await stage.reach(
+                """
+                EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
+                        WHERE locktype = 'advisory' AND NOT granted AND application_name = 'live ingestion')
+                """, run)
             try await stage.terminateIngestion()
             let usurper = try await other.value
             try await gate.open()
-            // Twice: whoever waits for the lock may lose its session again.
-            for _ in 0..<2 {
-                try await stage.reach(waiting + " AND \(Stage.ingestSession))", run)
-                try await stage.expectIngested(1006)
-                try await stage.terminateIngestion()
-                try await stage.reach("NOT \(waiting))", run)
-            }
-            try await stage.reach(waiting + " AND \(Stage.ingestSession))", run)
+            #expect(await run.exit() == 1, "\(run.log)")
+            #expect(run.log.contains("is held by live ingestion"), "\(run.log)")
+            try await stage.expectIngested(1006)
             await usurper.close()
-            try await stage.untilAtTip(run)
-            try await stage.end(run)
+            let next = try stage.ingestion(Self.start)
+            try await stage.untilAtTip(next)
+            try await stage.end(next)
             try await stage.expectIngested(1019)
         }
     }
