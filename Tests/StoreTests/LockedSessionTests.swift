@@ -8,6 +8,9 @@ import Testing
 @Suite(.serialized, .timeLimit(.minutes(5))) struct LockedSessionTests {
     private static let locks = ["wallet-backend-test-a", "wallet-backend-test-b"]
 
+    /// Of the locks that the server shows, this database's.
+    private static let here = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+
     /// Lends a session that is open, and an observer.
     private static func with(_ body: (LockedSession, PostgresConnection, ConnectionString) async throws -> Void) async throws {
         try await withEmptyDatabase { address in
@@ -61,7 +64,7 @@ import Testing
             try await observer.waitUntil("(SELECT count(*) FROM pg_stat_activity WHERE application_name = 'the owner') = 1")
             #expect(try await Self.holders(observer) == ["the owner", "the owner"])
             await session.close()
-            try await observer.waitUntil("NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory')")
+            try await observer.waitUntil("NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND \(Self.here))")
         }
     }
 
@@ -115,7 +118,7 @@ import Testing
             let other = try await connect(address, as: "the owner")
             try await AdvisoryLock.acquire(Self.locks[0], on: other)
             let restoring = Task { try await session.restore(ReconnectPolicy(), waitingForLocksAtMost: .seconds(3600)) }
-            try await observer.waitUntil("EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)")
+            try await observer.waitUntil("EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND \(Self.here))")
             await other.close()
             try await restoring.value
             #expect(try await Self.holders(observer) == ["the owner", "the owner"])
