@@ -12,6 +12,8 @@ struct IngestLog: Sendable {
         case elsewhere
         /// It stands ready, but this build has no processor for its protocol.
         case unknown
+        /// Nothing is known yet.
+        case unheardOf
     }
 
     private let logger: Logger
@@ -56,14 +58,17 @@ struct IngestLog: Sendable {
                 "history cursor taken over: state changes are written from here on",
                 metadata: ["protocol": "\(id.rawValue)", "ledger": "\(ledger)"])
         }
-        for (id, cursor) in result.passedBy.sorted(by: { $0.key < $1.key }) {
+        // One that this build has no processor for is told once, as such.
+        for (id, cursor) in result.passedBy.sorted(by: { $0.key < $1.key }) where places[id] != .unknown {
             guard let before = move(id, to: .elsewhere) else { continue }
             let context: Logger.Metadata = ["protocol": "\(id.rawValue)", "ledger": "\(ledger)", "cursor": "\(cursor)"]
             if before == .following {
                 logger.error(
                     "history cursor was moved away by something else: its state changes are not written any more", metadata: context)
-            } else {
+            } else if case .ledger(let cursor) = cursor, cursor < ledger {
                 logger.notice("history cursor lags: its ledgers are left to a migration until it has caught up", metadata: context)
+            } else {
+                logger.error("history cursor is not where any ledger of the past could have put it: left alone", metadata: context)
             }
         }
         for id in result.unknown.sorted() where move(id, to: .unknown) != nil {
@@ -73,10 +78,10 @@ struct IngestLog: Sendable {
         }
     }
 
-    /// Gives the place before, `.unknown` where there was none; nil where it is the same.
+    /// Gives the place before, `.unheardOf` where there was none; nil where it is the same.
     private mutating func move(_ id: ProtocolID, to place: Place) -> Place? {
         guard places[id] != place else { return nil }
         defer { places[id] = place }
-        return places[id] ?? .unknown
+        return places[id] ?? .unheardOf
     }
 }

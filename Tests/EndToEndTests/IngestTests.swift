@@ -558,6 +558,7 @@ import Testing
             ([], ["LOG_LEVEL": "loud"], "LOG_LEVEL"), ([], ["DATABASE_URL": ""], "--database-url"), ([], ["RPC_URL": ""], "--rpc-url"),
             (["--rpc-url", "ftp://x"], [:], "--rpc-url"), ([], ["NETWORK_PASSPHRASE": ""], "--network-passphrase"),
             ([], ["DATABASE_URL": "postgresql://user:never-to-be-shown@host:port/"], "DATABASE_URL"), (["--nonsense"], [:], "--nonsense"),
+            (["--latest-ledger-cursor-name", "oldest_ingest_ledger"], [:], "--oldest-ledger-cursor-name"),
         ] as [([String], [String: String], String)])
     func wrongUsageExits64AndNamesTheFlag(arguments: [String], environment: [String: String], flag: String) async throws {
         var settings = [

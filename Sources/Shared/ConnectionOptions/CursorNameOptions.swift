@@ -25,8 +25,11 @@ public struct CursorNameOptions: ParsableArguments {
     /// The keys in `ingest_store`.
     /// - Throws: `UsageError`.
     public func resolve(environment: [String: String]) throws(UsageError) -> CursorNames {
-        CursorNames(
-            oldest: try Self.oldest.resolve(oldestLedgerCursorName, environment: environment),
-            latest: try Self.latest.resolve(latestLedgerCursorName, environment: environment))
+        let oldest = try Self.oldest.resolve(oldestLedgerCursorName, environment: environment)
+        let latest = try Self.latest.resolve(latestLedgerCursorName, environment: environment)
+        guard oldest != latest else {
+            throw UsageError("--oldest-ledger-cursor-name and --latest-ledger-cursor-name are the same: \(oldest)")
+        }
+        return CursorNames(oldest: oldest, latest: latest)
     }
 }
