@@ -66,7 +66,7 @@ struct HistoryRun: Sendable {
     }
 
     private func migrate(
-        _ database: MigrationDatabase, _ rpc: StellarRPC, _ events: inout Migration.Events,
+        _ database: MigrationDatabase, _ rpc: StellarRPC, _ events: inout CoordinatorLoop.Events,
         _ report: @escaping @Sendable (CoordinatorEvent) -> Void
     ) async -> ExitStatus {
         let prepared: Preparation?
@@ -95,11 +95,14 @@ struct HistoryRun: Sendable {
                 logger: logger)
             let migration = Migration(
                 configuration: configuration, desk: desk, database: database, tip: NetworkTip(rpc: rpc, logger: logger), metrics: metrics,
-                logger: logger, report: report)
+                logger: logger)
             notReady.set(nil)
+            var loop = CoordinatorLoop(events, state, ProgressLog(logger: logger), desk, report: report)
             stopped = await group.run(report) { () async -> RunStopped? in
-                await work(migration, desk, &events, &state)
+                defer { desk.end(loop.state) }
+                return await work(migration, &loop)
             }
+            state = loop.state
             await group.close()
         } catch {
             stopped = .failure("\(error)")
@@ -108,20 +111,15 @@ struct HistoryRun: Sendable {
     }
 
     /// Phase 2, and the orderly end of whatever is under way after it.
-    private func work(
-        _ migration: Migration, _ desk: ControlDesk, _ events: inout Migration.Events, _ state: inout RunState
-    ) async -> RunStopped? {
-        var progress = ProgressLog(logger: logger)
-        var stopped: RunStopped?
+    private func work(_ migration: Migration, _ loop: inout CoordinatorLoop) async -> RunStopped? {
         do throws(RunStopped) {
-            try await migration.rounds(&events, &state, &progress)
+            try await migration.rounds(&loop)
+            return nil
         } catch {
-            stopped = error
             logger.notice("stopping: the writer finishes its transaction", metadata: ["cause": "\(error)"])
-            await migration.quiesce(&events, &state, &progress)
+            await loop.quiesce()
+            return error
         }
-        desk.end(state)
-        return stopped
     }
 
     private struct Preparation: Sendable {
