@@ -10,7 +10,6 @@ struct IngestDatabase: Sendable {
     private let names: CursorNames
     private let lock: String
     private let logger: Logger
-    private static let startPatience = ReconnectPolicy(limit: .seconds(30))
     /// How long the database may be away, and how long it may take to notice that an old session is dead.
     private static let patience = ReconnectPolicy(limit: .seconds(600))
     private static let lockWait = Duration.seconds(60)
@@ -32,7 +31,7 @@ struct IngestDatabase: Sendable {
     /// Connects, refuses a database whose tables do not fit, and takes the lock.
     /// - Throws: `lockHeld` with whoever has it: another live ingestion, of this kind or the Go tool's.
     func open() async throws(StoreError) {
-        try await session.open(Self.startPatience)
+        try await session.open(Self.patience)
         try await persistently { connection throws(StoreError) in try await Schema.verify(on: connection) }
         try await session.take([lock], Self.patience, waitingForLocksAtMost: Self.lockWait)
     }

@@ -23,7 +23,7 @@ struct LiveIngest: Sendable {
     /// Runs until the task is cancelled; the transaction under way is then finished or rolled back as a whole.
     func run() async throws {
         try await database.open()
-        try await follower.rpc.requireNetwork(configuration.networkPassphrase)
+        try await follower.requireNetwork(configuration.networkPassphrase)
         let start = try await start()
         metrics.notReady.set(nil)
         var log = IngestLog(logger: logger)

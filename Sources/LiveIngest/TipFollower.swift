@@ -17,7 +17,13 @@ struct TipFollower: Sendable {
     private static let pollInterval = Duration.milliseconds(500)
     private static let longestPause = Duration.seconds(30)
     private static let patienceWithTip = Duration.seconds(60)
-    private static let triesForChain = 5
+    private static let triesForChain = 4
+
+    /// Checks that the RPC is on the network with this passphrase, as soon as it answers.
+    /// - Throws: a `LedgerSourceError` that no repetition mends, `wrongNetwork` above all, or `CancellationError`.
+    func requireNetwork(_ passphrase: String) async throws {
+        try await persistently { try await rpc.requireNetwork(passphrase) }
+    }
 
     /// The ledgers from `first` on: at least one, as many as a page takes.
     /// - Parameters:
@@ -25,24 +31,37 @@ struct TipFollower: Sendable {
     ///   - tip: the network's latest ledger, as far as is known.
     /// - Throws: `IngestError`, a `LedgerSourceError` that no repetition mends, or `CancellationError`.
     func page(from first: UInt32, after link: ChainLink?, knownTip tip: UInt32) async throws -> Page {
+        for chainBreaks in 1...Self.triesForChain {
+            let page = try await persistently { try await fetch(first, tip) }
+            if link?.isFollowed(by: page.link) ?? true { return page }
+            logger.error(
+                "the RPC's ledger does not follow the last one ingested",
+                metadata: ["ledger": "\(first)", "try": "\(chainBreaks) of \(Self.triesForChain)"])
+            if chainBreaks < Self.triesForChain { try await Task.sleep(for: Self.pollInterval * (1 << chainBreaks)) }
+        }
+        throw IngestError.brokenChain(ledger: first, tries: Self.triesForChain)
+    }
+
+    private func fetch(_ first: UInt32, _ tip: UInt32) async throws -> Page {
+        let tip = tip >= first ? tip : try await waitForTip(first)
+        do {
+            let (ledgers, link) = try await rpc.page(from: first, limit: Int(tip - first) + 1).copyLedgers()
+            return Page(ledgers: ledgers, link: link, tip: tip)
+        } catch let error as LedgerSourceError where error.code == .outsideRetention {
+            throw IngestError.ledgerGone(next: first, detail: error.detail)
+        }
+    }
+
+    /// Asks the RPC for as long as it takes.
+    private func persistently<Answer>(_ question: () async throws -> Answer) async throws -> Answer {
         var pause = Self.pollInterval
-        var chainBreaks = 0
         while true {
             do {
-                let tip = tip >= first ? tip : try await waitForTip(first)
-                let (ledgers, found) = try await rpc.page(from: first, limit: Int(tip - first) + 1).copyLedgers()
-                if link?.isFollowed(by: found) ?? true { return Page(ledgers: ledgers, link: found, tip: tip) }
-                chainBreaks += 1
-                guard chainBreaks < Self.triesForChain else { throw IngestError.brokenChain(ledger: first, tries: chainBreaks) }
-                logger.error(
-                    "the RPC's ledger does not follow the last one ingested, asking again",
-                    metadata: ["ledger": "\(first)", "pause": "\(pause)"])
+                return try await question()
             } catch let error as LedgerSourceError {
                 if error.code == .cancelled { throw CancellationError() }
-                if error.code == .outsideRetention { throw IngestError.ledgerGone(next: first, detail: error.detail) }
                 guard error.isTransient else { throw error }
-                logger.warning(
-                    "ledger not fetched, trying again", metadata: ["ledger": "\(first)", "cause": "\(error)", "pause": "\(pause)"])
+                logger.warning("the RPC does not give what is needed, asking again", metadata: ["cause": "\(error)", "pause": "\(pause)"])
             }
             try await Task.sleep(for: pause)
             pause = min(pause * 2, Self.longestPause)
