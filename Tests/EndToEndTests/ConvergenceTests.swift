@@ -37,6 +37,27 @@ import Testing
         }
     }
 
+    @Test func aLiveIngestionOfAnotherNameIsNoticed() async throws {
+        try await Stage.with { stage in
+            try await stage.connection.execute("UPDATE ingest_store SET value = '1009' WHERE key = 'latest_ingest_ledger'")
+            let live = try await GoLiveIngestion(stage)
+            let run = try stage.migration(environment: ["NETWORK": "tset", "CONVERGENCE_WAIT": "60"])
+            // Only a ledger between two looks tells; the first one may come before the first look.
+            var doubt: String?
+            _ = try #require(await run.line(containing: "caught up"), "\(run.log)")
+            while doubt == nil, await live.latest < 1019 {
+                try await live.ingest()
+                try await stage.connection.waitUntil(
+                    "SELECT count(*) = 3 FROM ingest_store WHERE value = $1", ["\(await live.latest)"])
+                doubt = run.lines.first { $0.contains("was it started with another --network?") }
+            }
+            #expect(doubt?.contains("level=warning") == true && doubt?.contains("network=tset") == true, "\(run.log)")
+            run.send(SIGTERM)
+            #expect(await run.exit() == 143, "\(run.log)")
+            await live.end()
+        }
+    }
+
     @Test func aFailedSwapIsBelievedWhereTheCursorStandsAtTheLatestLedger() async throws {
         try await Stage.with(simulatorArguments: Self.slowly) { stage in
             let run = try stage.migration(Self.small)

@@ -18,11 +18,15 @@ extension Migration {
                 metadata: ["ledger": "\(target)", "wait": "\(configuration.convergenceWait)"])
         }
         var looks = 0
+        // Until the first look it may have.
+        var ranAtLastLook = true
         while true {
             let asked = ContinuousClock.now - start
             let runs = try await liveIngestionRuns(&loop)
             let snapshot = try await read(withContracts: false, &loop)
             let moved = snapshot.latest != .ledger(target) || loop.state.remaining.contains { snapshot.reading($0) != .ledger(target) }
+            if !runs, !ranAtLastLook, snapshot.latest != .ledger(target) { doubtTheName(&loop) }
+            ranAtLastLook = runs
             var networkTip = loop.state.tip?.networkTip
             if looks % Self.looksPerTip == 0 {
                 networkTip = try await loop.asking { await tip.latest() }
@@ -50,6 +54,18 @@ extension Migration {
         }
     }
 
+    /// A ledger came between two looks though nobody held live ingestion's lock at either: most probably it has another name than we were told.
+    private func doubtTheName(_ loop: inout CoordinatorLoop) {
+        guard !loop.state.toldDoubtOfTheName else { return }
+        loop.state.toldDoubtOfTheName = true
+        logger.warning(
+            """
+            a ledger was stored, but nobody holds live ingestion's lock of this name: was it started with another --network? Then this run may take \
+            itself for converged too early: stop it and give the right name
+            """, metadata: ["network": "\(configuration.network ?? "")"])
+    }
+
+    /// Whether live ingestion runs; true where that cannot be told.
     private func liveIngestionRuns(_ loop: inout CoordinatorLoop) async throws(RunStopped) -> Bool {
         guard let network = configuration.network else { return true }
         return try await answer(&loop) { try await database.liveIngestionRuns(network: network) }

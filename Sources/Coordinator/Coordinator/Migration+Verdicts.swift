@@ -65,7 +65,7 @@ extension Migration {
             let why =
                 configuration.acceptConvergence
                 ? "no further ledger came within the wait, and convergence was accepted with --accept-convergence"
-                : "no further ledger came within the wait, and live ingestion is not running"
+                : "no further ledger came within the wait, and live ingestion is not running (nobody holds its lock)"
             logger.notice(
                 "CONVERGED: \(why); live ingestion will go on from here when it starts",
                 metadata: ["protocol": "\(id.rawValue)", "migrated_through": "\(ledger)", "cursor": "\(ledger)"])

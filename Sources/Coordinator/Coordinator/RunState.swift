@@ -47,6 +47,8 @@ struct RunState: Sendable {
     let starts: [ProtocolID: UInt32]
     /// The highest target so far, which live ingestion had ingested; 0 where that is not known any more, since the server may have crashed.
     var target: UInt32 = 0
+    /// The operator was told that `--network` is probably wrong.
+    var toldDoubtOfTheName = false
     /// What was found at the tip, once all remaining protocols have been there.
     var tip: Tip?
     /// The highest ledger that may be committed without our knowing; before the first round, by a writer of an earlier run.
