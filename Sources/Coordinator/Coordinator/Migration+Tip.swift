@@ -28,7 +28,8 @@ extension Migration {
             if !runs, !ranAtLastLook, snapshot.latest != .ledger(target) { doubtTheName(&loop) }
             ranAtLastLook = runs
             var networkTip = loop.state.tip?.networkTip
-            if looks % Self.looksPerTip == 0 {
+            // Not with the first look: where ledgers keep coming, nobody reads it.
+            if looks % Self.looksPerTip == Self.looksPerTip - 1 {
                 networkTip = try await loop.asking { await tip.latest() }
                 if let networkTip { metrics.networkTip(networkTip) }
             }
