@@ -35,6 +35,18 @@ import Testing
         #expect(order.waitingCount == 0)
     }
 
+    @Test func aDeliveryOfAnEpochThatIsStillToBeginIsEarlyAndNotStale() {
+        var order = order()
+        #expect(order.isEarly(header(11...20, epoch: 2)))
+        #expect(!order.isEarly(header(11...20, epoch: 1)))
+        #expect(!order.isEarly(header(11...20, run: "another", epoch: 2)))
+        order.begin(epoch: 2, cursors: ["A": 10])
+        #expect(!order.isEarly(header(11...20, epoch: 2)))
+        #expect(order.accept(header(11...20, epoch: 2), 1) == .accepted)
+        order.end()
+        #expect(order.isEarly(header(21...30, epoch: 3)))
+    }
+
     @Test func joinsNoMoreRowsThanAllowedButNeverLessThanOneBatch() throws {
         var order = order()
         _ = order.accept(header(11...20, rows: 60), 1)

@@ -69,6 +69,10 @@ public struct CommitOrder<Payload: Sendable>: Sendable {
         waiting = waiting.filter { !active($0.value.header).isEmpty }
     }
 
+    /// Whether a delivery is of an epoch that is still to begin. A fetcher may be told of an epoch, and be done with a batch of it, before the writer
+    /// has heard of it: such a delivery is to be kept by the caller, and judged when the epoch has begun.
+    public func isEarly(_ header: RowsHeader) -> Bool { header.run == run && header.epoch > epoch }
+
     /// Judges a delivery and keeps it if it is fit.
     public mutating func accept(_ header: RowsHeader, _ payload: Payload) -> Acceptance {
         if header.run != run { return .stale("it is of run \(header.run), this is run \(run)") }

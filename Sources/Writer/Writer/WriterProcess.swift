@@ -33,6 +33,8 @@ struct WriterProcess: Sendable {
 
     private struct State {
         var order: CommitOrder<Delivery>?
+        /// Deliveries of an epoch that is still to begin; no more than the coordinator's window.
+        var early: [Message] = []
         var protocols: [ProtocolID] = []
         /// A task talks to the database.
         var busy = false
@@ -72,6 +74,7 @@ struct WriterProcess: Sendable {
             if protocols != state.protocols { state.connected = false }
             state.protocols = protocols
             state.order = CommitOrder(run: run)
+            state.early = []
             state.announce = true
         case .link(.lost):
             state.order?.end()
@@ -95,6 +98,9 @@ struct WriterProcess: Sendable {
         case .commit(let epoch, let cursors):
             state.halting = false
             state.order?.begin(epoch: epoch, cursors: cursors)
+            let early = state.early
+            state.early = []
+            for message in early { take(message, &state) }
         case .giveUp(let worker):
             state.order?.giveUp(worker)
         case .drop(let id):
@@ -114,6 +120,7 @@ struct WriterProcess: Sendable {
         guard var order = state.order else { return }
         do {
             let (header, delivery) = try Delivery.read(message)
+            if order.isEarly(header) { return state.early.append(message) }
             let context: Logger.Metadata = [
                 "epoch": "\(header.epoch)", "batch": "\(header.batch.id)", "ledgers": "\(header.batch.ledgers)",
                 "fetcher": "\(header.worker)",
