@@ -122,8 +122,9 @@ let package = Package(
         .tests(
             "EndToEndTests",
             [
-                "StellarXDR", "PostgreSQL", "TestSupport", httpClient, nioCore, "wallet-backend", "wallet-backend-fetcher",
-                "wallet-backend-writer", "ledger-simulator",
+                "StellarXDR", "PostgreSQL", "Protocols", "Pipeline", "Membership", "ZeroMQ", "TestSupport", httpClient, nioCore, nioHTTP1,
+                logging,
+                "wallet-backend", "wallet-backend-fetcher", "wallet-backend-writer", "ledger-simulator",
             ]),
     ],
     swiftLanguageModes: [.v6]

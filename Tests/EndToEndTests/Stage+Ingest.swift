@@ -83,14 +83,6 @@ extension Stage {
         try await expectRows(fixture.expected.filter { $0.ledger <= ledger }, sourceLocation: sourceLocation)
     }
 
-    /// Waits for an SQL condition that a program brings about; one that ends instead is an error, and not a test that waits for ever.
-    func reach(_ condition: String, _ run: RunningProgram, sourceLocation: SourceLocation = #_sourceLocation) async throws {
-        while try await connection.query("SELECT (\(condition)) AS reached").first?["reached"] != "t" {
-            try #require(kill(run.pid, 0) == 0, "\(run.log)", sourceLocation: sourceLocation)
-            try await connection.query("SELECT pg_sleep(0.01)")
-        }
-    }
-
     /// The same stage with the RPC elsewhere.
     func withRPC(_ url: String) -> Stage {
         Stage(

@@ -94,6 +94,13 @@ struct Stage: Sendable {
         return program
     }
 
+    /// Waits for an SQL condition that a program brings about; one that ends instead is an error.
+    func reach(_ condition: String, _ run: RunningProgram, sourceLocation: SourceLocation = #_sourceLocation) async throws {
+        try await connection.waitUntil(condition) {
+            try #require(kill(run.pid, 0) == 0, "\(run.log)", sourceLocation: sourceLocation)
+        }
+    }
+
     /// The table as it is.
     func rows() async throws -> [StateChangeRow] {
         try await connection.query(StateChangeRow.query).map { row in

@@ -5,36 +5,47 @@ import Testing
 
 /// Whatever is stopped or killed, whenever: the final rows are those of an undisturbed run.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct StopTests {
-    /// Small batches and a slow RPC, so that there is something to interrupt.
-    private static let slowly = ["--latency", "30"]
     private static let small = ["--batch-size", "1", "--log-level", "debug"]
 
     @Test(arguments: [(SIGTERM, Int32(143)), (SIGINT, Int32(130))])
     func aSignalEndsTheRunInOrderAndTheNextRunCompletesIt(signal: Int32, status: Int32) async throws {
-        try await Stage.with(simulatorArguments: Self.slowly) { stage in
+        try await Stage.with(simulatorArguments: Stage.holding) { stage in
             let first = try stage.migration(Self.small)
-            _ = try #require(await first.line(containing: "committed"), "\(first.log)")
+            try await stage.untilHeld(first)
             first.send(signal)
             #expect(await first.exit() == status, "\(first.log)")
             #expect(try await stage.status("SEP41") == "failed")
-            let cursor = try #require(try await stage.cursor("SEP41").flatMap { Int($0) })
-            try await stage.expectRows(stage.fixture.expected.filter { $0.ledger <= cursor })
-            #expect(first.log.contains("migrated_through=\(cursor) outcome=STOPPED protocol=SEP41"), "\(first.log)")
+            #expect(try await stage.cursor("SEP41") == "1009")
+            try await stage.expectRows(stage.fixture.expected.filter { $0.ledger <= 1009 })
+            #expect(first.log.contains("migrated_through=1009 outcome=STOPPED protocol=SEP41"), "\(first.log)")
+            try await stage.release()
             try await stage.migrate()
             try await stage.expectComplete()
         }
     }
 
-    @Test(arguments: ["fetcher", "writer"])
-    func aKilledWorkerIsReplacedAndNothingIsLost(role: String) async throws {
-        try await Stage.with(simulatorArguments: Self.slowly) { stage in
+    @Test func aFetcherThatIsKilledWhileItFetchesIsReplacedAndNothingIsLost() async throws {
+        try await Stage.with(simulatorArguments: Stage.holding) { stage in
             let run = try stage.migration(Self.small)
-            let started = try #require(
-                await run.line(where: { $0.contains("worker started") && $0.contains("role=\(role)") }), "\(run.log)")
-            let pid = try #require(started.split(separator: " ").first { $0.hasPrefix("worker_pid=") }.flatMap { Int32($0.dropFirst(11)) })
-            _ = await run.line(containing: "committed")
-            kill(pid, SIGKILL)
+            try await stage.untilHeld(run)
+            kill(try await Self.worker("fetcher", of: run), SIGKILL)
             _ = try #require(await run.line(containing: "starting it again"), "\(run.log)")
+            try await stage.release()
+            #expect(await run.exit() == 0, "\(run.log)")
+            try await stage.expectComplete()
+        }
+    }
+
+    @Test func aWriterThatIsKilledInItsTransactionIsReplacedAndNothingIsLostOrTwice() async throws {
+        try await Stage.with(simulatorArguments: Stage.holding) { stage in
+            let run = try stage.migration(Self.small)
+            try await stage.untilHeld(run)
+            let hand = try await stage.hand("SELECT FROM ingest_store WHERE key = 'protocol_SEP50_history_cursor' FOR UPDATE")
+            try await stage.release()
+            try await stage.untilWriterIsBlocked(run)
+            kill(try await Self.worker("writer", of: run), SIGKILL)
+            _ = try #require(await run.line(containing: "starting it again"), "\(run.log)")
+            await hand.close()
             #expect(await run.exit() == 0, "\(run.log)")
             try await stage.expectComplete()
         }
@@ -42,13 +53,11 @@ import Testing
 
     /// A worker that hangs holds its lease, or the writer's lock, as long as it lives.
     @Test(arguments: ["fetcher", "writer"]) func aWorkerThatHangsIsKilledAndReplaced(role: String) async throws {
-        try await Stage.with(simulatorArguments: Self.slowly) { stage in
+        try await Stage.with(simulatorArguments: Stage.holding) { stage in
             let run = try stage.migration(Self.small + ["--fetchers", "1"])
-            let started = try #require(
-                await run.line(where: { $0.contains("worker started") && $0.contains("role=\(role)") }), "\(run.log)")
-            let pid = try #require(started.split(separator: " ").first { $0.hasPrefix("worker_pid=") }.flatMap { Int32($0.dropFirst(11)) })
-            _ = await run.line(containing: "committed")
-            kill(pid, SIGSTOP)
+            try await stage.untilHeld(run)
+            kill(try await Self.worker(role, of: run), SIGSTOP)
+            try await stage.release()
             _ = try #require(await run.line(containing: "nothing was heard of it"), "\(run.log)")
             #expect(await run.exit() == 0, "\(run.log)")
             try await stage.expectComplete()
@@ -56,11 +65,12 @@ import Testing
     }
 
     @Test func aKilledCoordinatorTakesItsWorkersWithItAndTheNextRunResumes() async throws {
-        try await Stage.with(simulatorArguments: Self.slowly) { stage in
+        try await Stage.with(simulatorArguments: Stage.holding) { stage in
             let run = try stage.migration(Self.small)
-            _ = try #require(await run.line(containing: "committed"), "\(run.log)")
+            try await stage.untilHeld(run)
             run.send(SIGKILL)
             #expect(await run.exit() == 128 + SIGKILL)
+            try await stage.release()
             try await stage.migrate()
             let left = try FileManager.default.contentsOfDirectory(atPath: FileManager.default.temporaryDirectory.path)
             #expect(!left.contains { $0.hasPrefix("wallet-backend-\(run.pid)-") }, "temporary sockets go, at the latest with the next run")
@@ -72,13 +82,17 @@ import Testing
         }
     }
 
-    @Test func aRestartedDatabaseCostsNoRow() async throws {
+    @Test func aDatabaseThatCrashesInTheWritersTransactionCostsNoRow() async throws {
         let server = try await PrivatePostgres.start()
-        try await Stage.with(server: server, simulatorArguments: Self.slowly) { stage in
+        try await Stage.with(server: server, simulatorArguments: Stage.holding) { stage in
             let run = try stage.migration(Self.small)
-            _ = try #require(await run.line(containing: "committed"), "\(run.log)")
+            try await stage.untilHeld(run)
+            let hand = try await stage.hand("SELECT FROM ingest_store WHERE key = 'protocol_SEP50_history_cursor' FOR UPDATE")
+            try await stage.release()
+            try await stage.untilWriterIsBlocked(run)
             try await server.stop(.immediate)
             _ = try #require(await run.line(containing: "database not reached"), "\(run.log)")
+            await hand.close()
             try await server.start()
             #expect(await run.exit() == 0, "\(run.log)")
             try await stage.reconnected().expectComplete()
@@ -90,5 +104,11 @@ import Testing
             try await stage.migrate(["--batch-size", "3"])
             try await stage.expectComplete()
         }
+    }
+
+    /// The process id of the first worker of a role, from the log.
+    private static func worker(_ role: String, of run: RunningProgram) async throws -> Int32 {
+        let line = try #require(await run.line { $0.contains("worker started") && $0.contains("role=\(role)") }, "\(run.log)")
+        return try #require(line.split(separator: " ").first { $0.hasPrefix("worker_pid=") }.flatMap { Int32($0.dropFirst(11)) }, "\(line)")
     }
 }

@@ -120,7 +120,11 @@ struct WriterProcess: Sendable {
         guard var order = state.order else { return }
         do {
             let (header, delivery) = try Delivery.read(message)
-            if order.isEarly(header) { return state.early.append(message) }
+            if order.isEarly(header) {
+                logger.debug(
+                    "delivery is early, kept until its epoch begins", metadata: ["epoch": "\(header.epoch)", "batch": "\(header.batch.id)"])
+                return state.early.append(message)
+            }
             let context: Logger.Metadata = [
                 "epoch": "\(header.epoch)", "batch": "\(header.batch.id)", "ledgers": "\(header.batch.ledgers)",
                 "fetcher": "\(header.worker)",

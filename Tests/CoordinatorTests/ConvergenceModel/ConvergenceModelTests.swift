@@ -58,10 +58,10 @@ import Testing
     ]
 
     @Test(arguments: worlds)
-    func noReachableStateHasAGapADoubleAMissedContractOrAFalseSuccess(world: World) {
+    func noReachableStateHasAGapADoubleAMissedContractOrAFalseSuccess(world: World) async {
         let clock = ContinuousClock()
         let began = clock.now
-        let exploration = Explorer.explore(world.rules)
+        let exploration = await Explorer.explore(world.rules)
         let seconds = ((clock.now - began) / .milliseconds(10)).rounded() / 100
         print("model: \(world.name): \(exploration.states) states, \(exploration.transitions) transitions, \(seconds) s")
         if let counterexample = exploration.counterexample { Issue.record("\(counterexample)") }
@@ -98,32 +98,36 @@ import Testing
         (.roundOutlivesItsSession, "judged failed"),
         (.lostCommitsForgotten, "judged failed"),
     ])
-    func aBrokenRuleIsFound(flaw: ModelRules.Flaw, consequence: String) throws {
+    func aBrokenRuleIsFound(flaw: ModelRules.Flaw, consequence: String) async throws {
         var rules = ModelRules().with(flaw)
         rules.lateCommits = flaw == .noWait
         rules.serverCrashes = flaw == .roundOutlivesItsSession || flaw == .lostCommitsForgotten
-        let counterexample = try #require(Explorer.explore(rules).counterexample)
+        let exploration = await Explorer.explore(rules)
+        let counterexample = try #require(exploration.counterexample)
         print("model: with \(flaw.rawValue) \(counterexample)")
         #expect(counterexample.violation.contains(consequence))
     }
 
     /// Commits do not wait for the disk, and a migration that has converged may find its last ones lost before it could say so.
-    @Test func withoutAWaitACrashOfTheServerMakesAFalseSuccessUnlessTheCursorIsLookedAtOnceMore() throws {
+    @Test func withoutAWaitACrashOfTheServerMakesAFalseSuccessUnlessTheCursorIsLookedAtOnceMore() async throws {
         var rules = ModelRules().with(.noWait)
         rules.serverCrashes = true
-        #expect(Explorer.explore(rules).counterexample == nil)
+        let seen = await Explorer.explore(rules)
+        #expect(seen.counterexample == nil)
         rules.recordsUnseen = true
-        let counterexample = try #require(Explorer.explore(rules).counterexample)
+        let exploration = await Explorer.explore(rules)
+        let counterexample = try #require(exploration.counterexample)
         print("model: with noWait, a crash of the server and an unseen record \(counterexample)")
         #expect(counterexample.violation.contains("false success"))
     }
 
     /// What makes protocols fail for no reason would also let others succeed for none.
     @Test(arguments: [ModelRules.Flaw.noFence, .attemptsForgotten, .startBelieved, .reportsBelievedOverCursors])
-    func whatBelievesTooLittleAlsoBelievesTooMuch(flaw: ModelRules.Flaw) throws {
+    func whatBelievesTooLittleAlsoBelievesTooMuch(flaw: ModelRules.Flaw) async throws {
         var rules = ModelRules().with(flaw)
         rules.mindsFailures = false
-        let counterexample = try #require(Explorer.explore(rules).counterexample)
+        let exploration = await Explorer.explore(rules)
+        let counterexample = try #require(exploration.counterexample)
         print("model: with \(flaw.rawValue) \(counterexample)")
         #expect(counterexample.violation.contains("false success"))
     }

@@ -1,3 +1,4 @@
+import Foundation
 /// Visits every state that can be reached, nearest first, so that the way to a wrong one is as short as can be.
 struct Explorer {
     struct Exploration {
@@ -31,10 +32,14 @@ struct Explorer {
 
     private init(_ model: ConvergenceModel) { self.model = model }
 
-    /// Explores it all, or up to the first wrong state.
-    static func explore(_ rules: ModelRules) -> Exploration {
-        var explorer = Explorer(ConvergenceModel(rules))
-        return explorer.run()
+    /// Explores it all, or up to the first wrong state; on a thread of its own, so that tests which wait for processes can go on meanwhile.
+    static func explore(_ rules: ModelRules) async -> Exploration {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                var explorer = Explorer(ConvergenceModel(rules))
+                continuation.resume(returning: explorer.run())
+            }
+        }
     }
 
     private mutating func run() -> Exploration {

@@ -7,7 +7,10 @@ struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
         abstract: "Serve getHealth, getLatestLedger, getNetwork and getLedgers, with the page rules and errors of the real server.",
-        discussion: "The first line on standard output tells the address. GET /stats tells how often each ledger was served.")
+        discussion: """
+            The first line on standard output tells the address. GET /stats tells how often each ledger was served; POST /release lets go what \
+            --hold-from keeps back.
+            """)
 
     @Option(help: "Port; 0 takes a free one.") var port = 0
     @Option(help: "Address to listen on.") var host = "127.0.0.1"
@@ -16,6 +19,7 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "Oldest ledger that is kept; the first unless given.") var oldest: UInt32?
     @Option(help: "Close a new ledger every so many seconds.") var closeEvery: Double?
     @Option(help: "Milliseconds before each answer.") var latency = 0
+    @Option(help: "Keep pages back that reach this ledger, until POST /release.") var holdFrom: UInt32?
     // Unconditional: some names begin with a dash.
     @Option(
         parsing: .unconditional,
@@ -52,7 +56,7 @@ struct ServeCommand: AsyncParsableCommand {
                 host: host, port: port, passphrase: networkPassphrase,
                 pages: LedgerPages(
                     supply: supply, tip: tip, counts: ServedCounts(first: ledgers.lowerBound), maximumBytes: maxResponseBytes),
-                faults: FaultPlan(try faultList(), every: failEvery), latency: .milliseconds(latency),
+                faults: FaultPlan(try faultList(), every: failEvery), hold: Hold(from: holdFrom), latency: .milliseconds(latency),
                 closeEvery: closeEvery.map { .seconds($0) },
                 logger: logger)
             try await withThrowingTaskGroup(of: Void.self) { [host] group in

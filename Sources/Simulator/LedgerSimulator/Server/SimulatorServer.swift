@@ -4,13 +4,14 @@ internal import Hummingbird
 internal import Logging
 internal import NIOCore
 
-/// The RPC over HTTP: `POST /` for JSON-RPC, `GET /stats` for the counts.
+/// The RPC over HTTP: `POST /` for JSON-RPC, `GET /stats` for the counts, `POST /release` for what is kept back.
 struct SimulatorServer: Sendable {
     let host: String
     let port: Int
     let passphrase: String
     let pages: LedgerPages
     let faults: FaultPlan
+    let hold: Hold
     /// Waited before each answer.
     let latency: Duration
     /// Seconds from one close to the next; nil: no ledger closes.
@@ -26,6 +27,15 @@ struct SimulatorServer: Sendable {
         let application = Application(
             router: router(), configuration: ApplicationConfiguration(address: .hostname(host, port: port)),
             onServerRunning: { channel in onListening(channel.localAddress?.port ?? port) }, logger: quiet)
+        // The server ends when it has answered what it was asked.
+        try await withTaskCancellationHandler {
+            try await serve(application)
+        } onCancel: {
+            hold.release()
+        }
+    }
+
+    private func serve(_ application: some ApplicationProtocol) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 do {
@@ -58,6 +68,10 @@ struct SimulatorServer: Sendable {
         }
         router.get("/") { _, _ in Response(status: .methodNotAllowed) }
         router.get("/stats") { _, _ in json(pages.counts.json) }
+        router.post("/release") { _, _ in
+            hold.release()
+            return Response(status: .noContent)
+        }
         return router
     }
 
@@ -72,7 +86,7 @@ struct SimulatorServer: Sendable {
         pages.counts.requested(Self.methods.contains(call.method) ? call.method : "unknown")
         let response: Response
         do throws(RPCFailure) {
-            response = call.method == "getLedgers" ? try ledgers(call, context) : try small(call)
+            response = call.method == "getLedgers" ? try await ledgers(call, context) : try small(call)
         } catch {
             response = json(error.json(id: call.id))
         }
@@ -101,8 +115,9 @@ struct SimulatorServer: Sendable {
         }
     }
 
-    private func ledgers(_ call: RPCCall, _ context: ConnectionContext) throws(RPCFailure) -> Response {
+    private func ledgers(_ call: RPCCall, _ context: ConnectionContext) async throws(RPCFailure) -> Response {
         let range = try pages.range(call)
+        await hold.pass(range)
         let fault = faults.next()
         if fault != nil { pages.counts.spoilt() }
         switch fault {
