@@ -17,12 +17,7 @@ struct IngestDatabase: Sendable {
     private static let maxFailures = 10
 
     init(_ configuration: IngestConfiguration, applicationName: String, logger: Logger) {
-        session = LockedSession(
-            to: configuration.database, applicationName: applicationName,
-            onFailure: { error, pause in
-                logger.warning("database not reached, trying again", metadata: ["cause": "\(error)", "pause": "\(pause)"])
-            },
-            onLoss: { logger.warning("database connection lost, making a new one", metadata: ["cause": "\($0)"]) })
+        session = LockedSession(to: configuration.database, applicationName: applicationName, logger: logger)
         names = configuration.cursorNames
         lock = AdvisoryLock.liveIngestionName(network: configuration.network)
         self.logger = logger

@@ -45,6 +45,11 @@ import Testing
             try await stage.untilWriterIsBlocked(run)
             kill(try await Self.worker("writer", of: run), SIGKILL)
             _ = try #require(await run.line(containing: "starting it again"), "\(run.log)")
+            // Its transaction may still be under way: the new one waits for the end of its session.
+            let waiting = try #require(await run.line(containing: "waiting for a session to end that holds a lock"), "\(run.log)")
+            #expect(
+                waiting.contains("wallet-backend-writer-protocol_SEP") && waiting.contains("wallet-backend writer (server process"),
+                "\(waiting)")
             await hand.close()
             #expect(await run.exit() == 0, "\(run.log)")
             try await stage.expectComplete()

@@ -37,13 +37,13 @@ import Testing
             let observer = try await connect(address)
             let newPID = try #require(await new.backendPID)
             let name = AdvisoryLock.writerName("SEP41")
-            try await AdvisoryLock.acquire(name, waitingAtMost: .seconds(1), on: old)
+            try await AdvisoryLock.acquire(name, waitingAtMost: .seconds(1), on: old, logger: quiet)
             let error = await #expect(throws: StoreError.self) {
-                try await AdvisoryLock.acquire(name, waitingAtMost: .milliseconds(1), on: new)
+                try await AdvisoryLock.acquire(name, waitingAtMost: .milliseconds(1), on: new, logger: quiet)
             }
             #expect(error?.description.contains("old writer") == true)
 
-            let waiting = Task { try await AdvisoryLock.acquire(name, waitingAtMost: .seconds(3600), on: new) }
+            let waiting = Task { try await AdvisoryLock.acquire(name, waitingAtMost: .seconds(3600), on: new, logger: quiet) }
             try await observer.waitUntilBlocked(backend: newPID)
             await old.close()
             try await waiting.value

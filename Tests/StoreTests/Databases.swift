@@ -1,7 +1,11 @@
+import Logging
 import PostgreSQL
 import Protocols
 import Store
 import TestSupport
+
+/// Says nothing.
+let quiet = Logger(label: "tests", factory: { _ in SwiftLogNoOpLogHandler() })
 
 /// Lends a fresh database without tables.
 func withEmptyDatabase<Value: Sendable>(_ body: (ConnectionString) async throws -> Value) async throws -> Value {

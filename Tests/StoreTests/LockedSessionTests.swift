@@ -15,7 +15,7 @@ import Testing
     private static func with(_ body: (LockedSession, PostgresConnection, ConnectionString) async throws -> Void) async throws {
         try await withEmptyDatabase { address in
             let observer = try await connect(address, as: "observer")
-            let session = LockedSession(to: address, applicationName: "the owner", onFailure: { _, _ in }, onLoss: { _ in })
+            let session = LockedSession(to: address, applicationName: "the owner", logger: quiet)
             try await session.open(ReconnectPolicy())
             try await body(session, observer, address)
             await session.close()
@@ -189,7 +189,7 @@ import Testing
 
     @Test func aSessionThatWasNeverOpenedIsGone() async throws {
         let session = LockedSession(
-            to: try await PrivatePostgres.shared().address(), applicationName: "nobody", onFailure: { _, _ in }, onLoss: { _ in })
+            to: try await PrivatePostgres.shared().address(), applicationName: "nobody", logger: quiet)
         let error = await #expect(throws: StoreError.self) { try await Self.answer(session) }
         #expect(error?.isConnectionGone == true)
     }

@@ -32,11 +32,7 @@ public struct MigrateUpCommand: AsyncParsableCommand {
         }
         let logger = log.makeLogger()
         do {
-            let connection = try await ReconnectPolicy().connect(
-                to: database, applicationName: "wallet-backend migrate up",
-                onFailure: { error, pause in
-                    logger.warning("database not reached, trying again", metadata: ["cause": "\(error)", "pause": "\(pause)"])
-                })
+            let connection = try await ReconnectPolicy().connect(to: database, applicationName: "wallet-backend migrate up", logger: logger)
             let done = try await Schema.create(registering: ProtocolRegistry.processors.map(\.id), on: connection)
             await connection.close()
             logger.info(

@@ -22,12 +22,7 @@ struct MigrationDatabase: Sendable {
     private static let lockWaitWhileIdle = Duration.seconds(5)
 
     init(_ configuration: HistoryConfiguration, applicationName: String, logger: Logger) {
-        session = LockedSession(
-            to: configuration.database, applicationName: applicationName,
-            onFailure: { error, pause in
-                logger.warning("database not reached, trying again", metadata: ["cause": "\(error)", "pause": "\(pause)"])
-            },
-            onLoss: { logger.warning("database connection lost, making a new one", metadata: ["cause": "\($0)"]) })
+        session = LockedSession(to: configuration.database, applicationName: applicationName, logger: logger)
         names = configuration.cursorNames
     }
 

@@ -1,3 +1,4 @@
+public import Logging
 public import PostgreSQL
 public import Protocols
 
@@ -33,7 +34,20 @@ public enum AdvisoryLock {
     }
 
     /// Takes the lock, waiting for another session to let go of it; throws `lockHeld` after `limit` (whole milliseconds, at least one).
-    public static func acquire(_ name: String, waitingAtMost limit: Duration, on connection: PostgresConnection) async throws(StoreError) {
+    /// - Parameter logger: told whom it waits for.
+    public static func acquire(
+        _ name: String, waitingAtMost limit: Duration, on connection: PostgresConnection, logger: Logger
+    ) async throws(StoreError) {
+        do throws(StoreError) {
+            return try await acquire(name, on: connection)
+        } catch {
+            guard case .lockHeld(_, let holders) = error else { throw error }
+            logger.notice(
+                "waiting for a session to end that holds a lock",
+                metadata: [
+                    "lock": "\(name)", "held_by": "\(holders.map(\.description).joined(separator: "; "))", "at_most": "\(limit)",
+                ])
+        }
         try await connection.perform { session throws(StoreError) in
             do throws(PostgresError) {
                 try session.transaction(.readCommitted) { () throws(PostgresError) in

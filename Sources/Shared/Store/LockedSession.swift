@@ -1,3 +1,4 @@
+public import Logging
 public import PostgreSQL
 
 /// A connection whose session holds advisory locks, and that never comes back without them.
@@ -7,8 +8,7 @@ public import PostgreSQL
 public actor LockedSession {
     private let address: ConnectionString
     private let applicationName: String
-    private let onFailure: @Sendable (PostgresError, Duration) -> Void
-    private let onLoss: @Sendable (StoreError) -> Void
+    private let logger: Logger
     private var connection: PostgresConnection?
     private var locks: [String] = []
     private static let maxCollisions = 20
@@ -17,21 +17,16 @@ public actor LockedSession {
 
     /// - Parameters:
     ///   - applicationName: what `pg_stat_activity` shows to whoever is refused a lock; the server keeps 63 bytes of it.
-    ///   - onFailure: told of each failed attempt to connect that will be repeated, and of the pause before the next.
-    ///   - onLoss: told of each session that was lost and is made anew without the owner's doing.
-    public init(
-        to address: ConnectionString, applicationName: String, onFailure: @escaping @Sendable (PostgresError, Duration) -> Void,
-        onLoss: @escaping @Sendable (StoreError) -> Void
-    ) {
+    ///   - logger: told of whatever is tried again or waited for.
+    public init(to address: ConnectionString, applicationName: String, logger: Logger) {
         self.address = address
         self.applicationName = applicationName
-        self.onFailure = onFailure
-        self.onLoss = onLoss
+        self.logger = logger
     }
 
     /// Connects for the first time.
     public func open(_ patience: ReconnectPolicy) async throws(StoreError) {
-        connection = try await connect(patience)
+        connection = try await patience.connect(to: address, applicationName: applicationName, logger: logger)
     }
 
     /// Takes locks in addition to those that it has; throws `lockHeld`, naming the holder, and then has taken none of them for good: end the session.
@@ -50,7 +45,7 @@ public actor LockedSession {
         var losses = 0
         while true {
             await close()
-            let fresh = try await connect(patience)
+            let fresh = try await patience.connect(to: address, applicationName: applicationName, logger: logger)
             do throws(StoreError) {
                 for name in locks { try await retake(name, limit, on: fresh) }
                 connection = fresh
@@ -59,7 +54,7 @@ public actor LockedSession {
                 await fresh.close()
                 losses += 1
                 guard error.isConnectionGone, losses < Self.maxLosses else { throw error }
-                onLoss(error)
+                tellLoss(error)
             }
         }
     }
@@ -69,7 +64,8 @@ public actor LockedSession {
             try await AdvisoryLock.acquire(name, on: fresh)
         } catch {
             guard case .lockHeld(_, let holders) = error, holders.allSatisfy({ isOurs($0) }) else { throw error }
-            try await AdvisoryLock.acquire(name, waitingAtMost: limit, on: fresh)
+            // The server has not noticed yet that the old session is dead.
+            try await AdvisoryLock.acquire(name, waitingAtMost: limit, on: fresh, logger: logger)
         }
     }
 
@@ -109,7 +105,7 @@ public actor LockedSession {
             } catch {
                 losses += 1
                 guard error.isConnectionGone, losses < Self.maxLosses else { throw error }
-                onLoss(error)
+                tellLoss(error)
                 try await restore(patience, waitingForLocksAtMost: limit)
             }
         }
@@ -121,7 +117,7 @@ public actor LockedSession {
         connection = nil
     }
 
-    private func connect(_ patience: ReconnectPolicy) async throws(StoreError) -> PostgresConnection {
-        try await patience.connect(to: address, applicationName: applicationName, onFailure: onFailure)
+    private func tellLoss(_ error: StoreError) {
+        logger.warning("database connection lost, making a new one", metadata: ["cause": "\(error)"])
     }
 }

@@ -1,3 +1,4 @@
+public import Logging
 public import PostgreSQL
 
 /// How long, and how often, an unreachable database is tried again.
@@ -48,5 +49,16 @@ public struct ReconnectPolicy: Sendable, Hashable {
             }
             pause = min(pause * 2, longestPause)
         }
+    }
+
+    /// The same, with a line in the log for each failed attempt that will be repeated.
+    public func connect(to address: ConnectionString, applicationName: String, logger: Logger) async throws(StoreError)
+        -> PostgresConnection
+    {
+        try await connect(
+            to: address, applicationName: applicationName,
+            onFailure: { error, pause in
+                logger.warning("database not reached, trying again", metadata: ["cause": "\(error)", "pause": "\(pause)"])
+            })
     }
 }

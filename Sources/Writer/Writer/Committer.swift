@@ -52,14 +52,9 @@ actor Committer {
     }
 
     private func soleWriter(of protocols: [ProtocolID]) async throws(StoreError) -> PostgresConnection {
-        let logger = logger
-        let fresh = try await Self.patience.connect(
-            to: database, applicationName: "wallet-backend writer",
-            onFailure: { error, pause in
-                logger.warning("database not reached, trying again", metadata: ["cause": "\(error)", "pause": "\(pause)"])
-            })
+        let fresh = try await Self.patience.connect(to: database, applicationName: "wallet-backend writer", logger: logger)
         for id in protocols.sorted() {
-            try await AdvisoryLock.acquire(AdvisoryLock.writerName(id), waitingAtMost: Self.lockWait, on: fresh)
+            try await AdvisoryLock.acquire(AdvisoryLock.writerName(id), waitingAtMost: Self.lockWait, on: fresh, logger: logger)
         }
         try await SessionLimits.set(on: fresh)
         return fresh
