@@ -69,6 +69,27 @@ import Testing
         }
     }
 
+    /// Its workers give it up, and find it again.
+    @Test func aCoordinatorThatStandsStillForAWhileGoesOn() async throws {
+        try await Stage.with(simulatorArguments: Stage.holding) { stage in
+            let run = try stage.migration(Self.small + ["--fetchers", "1"])
+            try await stage.untilHeld(run)
+            run.send(SIGSTOP)
+            for role in ["fetcher", "writer"] {
+                _ = try #require(
+                    await run.line {
+                        $0.contains("registering anew") && $0.contains("process=\(role)") && $0.contains("nothing was heard")
+                    },
+                    "\(run.log)")
+            }
+            run.send(SIGCONT)
+            try await stage.release()
+            #expect(await run.exit() == 0, "\(run.log)")
+            #expect(!run.log.contains("starting it again"), "nobody had died: \(run.log)")
+            try await stage.expectComplete()
+        }
+    }
+
     @Test func aKilledCoordinatorTakesItsWorkersWithItAndTheNextRunResumes() async throws {
         try await Stage.with(simulatorArguments: Stage.holding) { stage in
             let run = try stage.migration(Self.small)
