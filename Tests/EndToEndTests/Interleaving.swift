@@ -3,8 +3,8 @@ import PostgreSQL
 import TestSupport
 import Testing
 
-/// One random story of a migration beside live ingestion: paces, batch sizes, latencies and deployments are drawn from a seed, and processes and
-/// sessions are killed on the way. However it goes, the rows must be those of the ledgers.
+/// One random story of a migration beside live ingestion: paces, batch sizes, latencies and deployments are drawn from a seed; processes and
+/// sessions are killed on the way, or stand still for a while. However it goes, the rows must be those of the ledgers.
 struct Interleaving: Sendable {
     let seed: UInt64
     let fixture: Fixture
@@ -115,10 +115,15 @@ struct Interleaving: Sendable {
         for _ in 0..<Int.random(in: 0...4, using: &random) {
             let program = try await startIngestion(stage, diary)
             try await pause(50...1500, &random)
-            if Int.random(in: 0..<4, using: &random) == 0 {
+            switch Int.random(in: 0..<6, using: &random) {
+            case 0:
                 await diary.note("live ingestion's session killed")
                 try await terminate("wallet-backend ingest%", stage)
                 try await pause(50...800, &random)
+            case 1:
+                try await standStill("live ingestion", program.pid, &random, diary)
+            default:
+                break
             }
             let signal = Bool.random(using: &random) ? SIGKILL : SIGTERM
             await diary.note("live ingestion gets \(signal == SIGKILL ? "SIGKILL" : "SIGTERM")")
@@ -211,7 +216,7 @@ struct Interleaving: Sendable {
     private func disturb(
         _ run: RunningProgram, _ stage: Stage, _ random: inout SeededRandom, _ diary: Diary
     ) async throws -> Bool {
-        switch Int.random(in: 0..<6, using: &random) {
+        switch Int.random(in: 0..<9, using: &random) {
         case 0:
             await diary.note("coordinator gets SIGKILL")
             run.send(SIGKILL)
@@ -226,15 +231,35 @@ struct Interleaving: Sendable {
         case 3:
             await diary.note("writer's session killed")
             try await terminate("wallet-backend writer%", stage)
+        case 4:
+            try await standStill("the coordinator", run.pid, &random, diary)
+        case 5:
+            try await standStill("the RPC", stage.simulator.pid, &random, diary)
+        case 6:
+            guard let pid = worker(of: run, &random) else { return false }
+            try await standStill("a worker", pid, &random, diary)
         default:
-            let workers = run.lines.filter { $0.contains("worker started") }.compactMap { line in
-                line.split(separator: " ").first { $0.hasPrefix("worker_pid=") }.flatMap { Int32($0.dropFirst(11)) }
-            }
-            guard let pid = workers.randomElement(using: &random), kill(pid, 0) == 0 else { return false }
+            guard let pid = worker(of: run, &random) else { return false }
             await diary.note("a worker gets SIGKILL")
             kill(pid, SIGKILL)
         }
         return false
+    }
+
+    /// One of the workers that the run has started; nil where it has ended already.
+    private func worker(of run: RunningProgram, _ random: inout SeededRandom) -> Int32? {
+        let workers = run.lines.filter { $0.contains("worker started") }.compactMap { line in
+            line.split(separator: " ").first { $0.hasPrefix("worker_pid=") }.flatMap { Int32($0.dropFirst(11)) }
+        }
+        return workers.randomElement(using: &random).flatMap { kill($0, 0) == 0 ? $0 : nil }
+    }
+
+    /// Mostly for a moment, now and then for so long that the others give it up.
+    private func standStill(_ what: String, _ pid: Int32, _ random: inout SeededRandom, _ diary: Diary) async throws {
+        await diary.note("\(what) stands still")
+        kill(pid, SIGSTOP)
+        defer { kill(pid, SIGCONT) }
+        try await pause(Int.random(in: 0..<5, using: &random) == 0 ? 9_000...12_000 : 20...1_500, &random)
     }
 
     private func terminate(_ name: String, _ stage: Stage) async throws {
