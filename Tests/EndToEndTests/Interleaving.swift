@@ -4,7 +4,8 @@ import TestSupport
 import Testing
 
 /// One random story of a migration beside live ingestion: paces, batch sizes, latencies and deployments are drawn from a seed; processes and
-/// sessions are killed on the way, or stand still for a while. However it goes, the rows must be those of the ledgers.
+/// sessions are killed on the way, or stand still for a while, and in some stories the server crashes. However it goes, the rows must be those of
+/// the ledgers.
 struct Interleaving: Sendable {
     let seed: UInt64
     let fixture: Fixture
@@ -38,12 +39,14 @@ struct Interleaving: Sendable {
         let diary = Diary()
         await diary.note("closed=\(closed) latest=\(latest) \(arguments.dropFirst(4).joined(separator: " "))")
         let began = ContinuousClock.now
-        try await Stage.with(fixture, simulatorArguments: arguments) { stage in
+        let ownServer = Int.random(in: 0..<4, using: &random) == 0 ? try await PrivatePostgres.start() : nil
+        let crashes = ownServer.map { Crashes(server: $0, seed: random.next()) }
+        try await Stage.with(fixture, server: ownServer, simulatorArguments: arguments) { stage in
             let deployments = try await prepare(stage, latest: latest)
             let outcome = await withTaskGroup(of: (any Error)?.self) { group in
                 group.addTask {
                     do {
-                        try await tell(stage, live, migration, diary)
+                        try await tell(stage, live, migration, crashes, diary)
                         return nil
                     } catch { return error }
                 }
@@ -57,7 +60,7 @@ struct Interleaving: Sendable {
                 return first
             }
             await diary.note("deployments=\(deployments)")
-            let issues = try await faults(stage)
+            let issues = try await faults(ownServer == nil ? stage : stage.reconnected())
             if outcome != nil || !issues.isEmpty {
                 Issue.record("seed \(seed): \(outcome.map { "\($0)" } ?? "") \(issues)\n\(await diary.text)")
             }
@@ -97,11 +100,49 @@ struct Interleaving: Sendable {
         return deployments
     }
 
-    private func tell(_ stage: Stage, _ live: SeededRandom, _ migration: SeededRandom, _ diary: Diary) async throws {
+    /// Crashes of a server of the story's own.
+    private struct Crashes: Sendable {
+        let server: PrivatePostgres
+        let seed: UInt64
+    }
+
+    private func tell(
+        _ stage: Stage, _ live: SeededRandom, _ migration: SeededRandom, _ crashes: Crashes?, _ diary: Diary
+    ) async throws {
+        // Live ingestion must be there after the last crash: what a crash takes with it is only brought back by whoever comes after.
+        let (crashesToCome, crashesDone) = AsyncStream<Never>.makeStream()
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await ingest(stage, live, diary) }
+            group.addTask {
+                defer { crashesDone.finish() }
+                if let crashes { try await crash(crashes, diary) }
+            }
+            group.addTask { try await ingest(stage, live, asTheGoToolMayDo: crashes == nil, after: crashesToCome, diary) }
             group.addTask { try await migrate(stage, migration, diary) }
             while try await group.next() != nil {}
+        }
+    }
+
+    private func crash(_ crashes: Crashes, _ diary: Diary) async throws {
+        var random = SeededRandom(seed: crashes.seed)
+        for _ in 0..<Int.random(in: 1...3, using: &random) {
+            try await pause(200...4_000, &random)
+            await diary.note("the server crashes")
+            try await crashes.server.stop(.immediate)
+            try await pause(0...2_000, &random)
+            try await crashes.server.start()
+        }
+    }
+
+    /// Waits for an SQL condition, however often the server crashes.
+    private func until(_ condition: String, _ stage: Stage) async throws {
+        while true {
+            do {
+                let connection = try await PostgresConnection.connect(stage.database, applicationName: "tests")
+                try await connection.waitUntil(condition)
+                return await connection.close()
+            } catch let error as PostgresError where error.isConnectionGone {
+                try await Task.sleep(for: .milliseconds(50))
+            }
         }
     }
 
@@ -109,9 +150,11 @@ struct Interleaving: Sendable {
 
     /// Live ingestion to the last ledger, ours or one that behaves as the Go tool; killed and started again some times. It ends when there is nothing
     /// more to ingest: a migration that is late then converges.
-    private func ingest(_ stage: Stage, _ random: SeededRandom, _ diary: Diary) async throws {
+    private func ingest(
+        _ stage: Stage, _ random: SeededRandom, asTheGoToolMayDo: Bool, after crashes: AsyncStream<Never>, _ diary: Diary
+    ) async throws {
         var random = random
-        if Int.random(in: 0..<3, using: &random) == 0 { return try await ingestAsTheGoToolDoes(stage, random, diary) }
+        if Int.random(in: 0..<3, using: &random) == 0, asTheGoToolMayDo { return try await ingestAsTheGoToolDoes(stage, random, diary) }
         for _ in 0..<Int.random(in: 0...4, using: &random) {
             let program = try await startIngestion(stage, diary)
             try await pause(50...1500, &random)
@@ -136,8 +179,9 @@ struct Interleaving: Sendable {
             try await pause(0...600, &random)
         }
         let last = try await startIngestion(stage, diary)
-        try await stage.connection.waitUntil(
-            "EXISTS (SELECT FROM ingest_store WHERE key = 'latest_ingest_ledger' AND value = $1)", ["\(stage.fixture.ledgers.upperBound)"])
+        for await _ in crashes {}
+        try await until(
+            "EXISTS (SELECT FROM ingest_store WHERE key = 'latest_ingest_ledger' AND value = '\(stage.fixture.ledgers.upperBound)')", stage)
         _ = await last.line(containing: "resuming after")
         last.send(SIGTERM)
         let status = await last.exit()
@@ -169,9 +213,9 @@ struct Interleaving: Sendable {
 
     private func startIngestion(_ stage: Stage, _ diary: Diary) async throws -> RunningProgram {
         // A session whose process was killed may linger for a moment with its lock.
-        try await stage.connection.waitUntil(
-            "NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'wallet-backend ingest%')"
-        )
+        try await until(
+            "NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'wallet-backend ingest%')",
+            stage)
         let program = try stage.ingestion()
         await diary.watch(program)
         return program
@@ -205,10 +249,10 @@ struct Interleaving: Sendable {
                 return
             }
             guard stopped else { throw EndedByItself(what: "a migration, undisturbed, with status \(status)") }
-            try await stage.connection.waitUntil(
+            try await until(
                 """
                 NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'wallet-backend migration%')
-                """)
+                """, stage)
         }
     }
 
@@ -263,9 +307,11 @@ struct Interleaving: Sendable {
     }
 
     private func terminate(_ name: String, _ stage: Stage) async throws {
-        try await stage.connection.query(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE $1", [name]
-        )
+        try await until(
+            """
+            (SELECT count(pg_terminate_backend(pid)) >= 0 FROM pg_stat_activity
+             WHERE datname = current_database() AND application_name LIKE '\(name)')
+            """, stage)
     }
 
     private func pause(_ milliseconds: ClosedRange<Int>, _ random: inout SeededRandom) async throws {
