@@ -182,10 +182,7 @@ import Testing
     @Test func whenTheLockSessionIsLostNothingIsCommittedUntilTheLockIsBack() async throws {
         try await Stage.with(simulatorArguments: Stage.holding) { stage in
             let run = try stage.migration(Self.small)
-            try await stage.untilHeld(run)
-            let hand = try await stage.hand("SELECT FROM ingest_store WHERE key = 'protocol_SEP50_history_cursor' FOR UPDATE")
-            try await stage.release()
-            try await stage.untilWriterIsBlocked(run)
+            let hand = try await stage.stopWriterInTransaction(run)
             // As if the server took long to notice that the session is dead: the lock stays with one that bears its name.
             let name = try #require(try await Self.lockSession(stage)["application_name"])
             let (dead, taken) = try await Self.nextHolder(of: stage, named: name)

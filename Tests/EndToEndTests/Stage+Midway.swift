@@ -34,6 +34,17 @@ extension Stage {
             """, run, sourceLocation: sourceLocation)
     }
 
+    /// Lets a migration go on that is held, and stops its writer in the next transaction, for as long as the session that comes back is open.
+    func stopWriterInTransaction(_ run: RunningProgram, sourceLocation: SourceLocation = #_sourceLocation) async throws
+        -> PostgresConnection
+    {
+        try await untilHeld(run, sourceLocation: sourceLocation)
+        let hand = try await hand("SELECT FROM ingest_store WHERE key = 'protocol_SEP50_history_cursor' FOR UPDATE")
+        try await release(sourceLocation: sourceLocation)
+        try await untilWriterIsBlocked(run, sourceLocation: sourceLocation)
+        return hand
+    }
+
     /// A session of somebody else that has a transaction open, in which it has done this.
     func hand(_ script: String) async throws -> PostgresConnection {
         let hand = try await PostgresConnection.connect(database, applicationName: "hand")

@@ -39,10 +39,7 @@ import Testing
     @Test func aWriterThatIsKilledInItsTransactionIsReplacedAndNothingIsLostOrTwice() async throws {
         try await Stage.with(simulatorArguments: Stage.holding) { stage in
             let run = try stage.migration(Self.small)
-            try await stage.untilHeld(run)
-            let hand = try await stage.hand("SELECT FROM ingest_store WHERE key = 'protocol_SEP50_history_cursor' FOR UPDATE")
-            try await stage.release()
-            try await stage.untilWriterIsBlocked(run)
+            let hand = try await stage.stopWriterInTransaction(run)
             kill(try await Self.worker("writer", of: run), SIGKILL)
             _ = try #require(await run.line(containing: "starting it again"), "\(run.log)")
             // Its transaction may still be under way: the new one waits for the end of its session.
@@ -112,10 +109,7 @@ import Testing
         let server = try await PrivatePostgres.start()
         try await Stage.with(server: server, simulatorArguments: Stage.holding) { stage in
             let run = try stage.migration(Self.small)
-            try await stage.untilHeld(run)
-            let hand = try await stage.hand("SELECT FROM ingest_store WHERE key = 'protocol_SEP50_history_cursor' FOR UPDATE")
-            try await stage.release()
-            try await stage.untilWriterIsBlocked(run)
+            let hand = try await stage.stopWriterInTransaction(run)
             try await server.stop(.immediate)
             _ = try #require(await run.line(containing: "database not reached"), "\(run.log)")
             await hand.close()
