@@ -33,11 +33,13 @@ peak() { awk '/VmHWM/ { printf "%d", $2 / 1024 }' "/proc/$1/status" 2>/dev/null 
 
 # watch_workers PARENT: notes CPU and peak memory of each process of the group until it ends; the last word stands.
 watch_workers() {
-    local parent=$1 pid program
+    local parent=$1 pid program memory
     while kill -0 "$parent" 2>/dev/null; do
         for pid in "$parent" $(pgrep -P "$parent" || true); do
             program=$(tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | head -n 1) || true
-            [ -z "$program" ] || printf '%s %s %s\n' "$(basename "$program")" "$(cpu "$pid")" "$(peak "$pid")" >"$work/usage.$pid"
+            memory=$(peak "$pid")
+            # One that has just ended has no memory any more.
+            [ -z "$program" ] || [ "${memory:-0}" = 0 ] || printf '%s %s %s\n' "$(basename "$program")" "$(cpu "$pid")" "$memory" >"$work/usage.$pid"
         done
         sleep 0.2
     done
