@@ -43,7 +43,7 @@ extension Migration {
 
     private func regainLocks(_ cause: StoreError, _ loop: inout CoordinatorLoop) async throws(RunStopped) {
         logger.error(
-            "the session that holds the migration locks is lost: nothing is committed until they are ours again",
+            "the session that holds the migration locks is lost: commits stop until they are ours again",
             metadata: ["cause": "\(cause)", "round": "\(loop.state.round.map { "\($0.epoch)" } ?? "none")"])
         if loop.state.round != nil {
             desk.halt(&loop.state)
