@@ -53,6 +53,35 @@ import Testing
         }
     }
 
+    /// The writer goes between the moment at which it was ready and the beginning of the round: the snapshot of the round is what takes its time here.
+    @Test func aWriterThatIsLostBeforeItsRoundBeginsIsWaitedForAnew() async throws {
+        try await Stage.with { stage in
+            let folder = FileManager.default.temporaryDirectory.appendingPathComponent("workers-\(UUID().uuidString.prefix(8))")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let endpoint = "ipc://\(folder.path)/c"
+            func writer() throws -> RunningProgram {
+                try RunningProgram("wallet-backend-writer", ["--endpoint", endpoint], environment: ["DATABASE_URL": stage.databaseText])
+            }
+            let hand = try await stage.hand("LOCK TABLE protocol_contracts")
+            let run = try stage.migration(["--fetchers", "0", "--endpoint", endpoint])
+            let fetcher = try RunningProgram("wallet-backend-fetcher", ["--endpoint", endpoint, "--rpc-url", stage.rpcURL])
+            let first = try writer()
+            try await stage.reach(
+                """
+                EXISTS (SELECT FROM pg_stat_activity a JOIN pg_locks l USING (pid)
+                        WHERE a.datname = current_database() AND a.application_name LIKE 'wallet-backend migration%' AND NOT l.granted)
+                """, run)
+            first.send(SIGTERM)
+            _ = try #require(await run.line { $0.contains("worker lost") && $0.contains("role=writer") }, "\(run.log)")
+            await hand.close()
+            let second = try writer()
+            #expect(await run.exit() == 0, "\(run.log)")
+            for program in [first, second, fetcher] { #expect(await program.exit() == 0, "\(program.log)") }
+            try await stage.expectComplete()
+        }
+    }
+
     /// A worker that hangs holds its lease, or the writer's lock, as long as it lives.
     @Test(arguments: ["fetcher", "writer"]) func aWorkerThatHangsIsKilledAndReplaced(role: String) async throws {
         try await Stage.with(simulatorArguments: Stage.holding) { stage in

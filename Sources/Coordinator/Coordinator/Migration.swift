@@ -18,8 +18,9 @@ struct Migration: Sendable {
     /// - Throws: `RunStopped` where the run cannot go on; what is committed stays, and `state` tells what has been reached.
     func rounds(_ loop: inout CoordinatorLoop) async throws(RunStopped) {
         while !loop.state.remaining.isEmpty {
-            try await loop.until { $0.writerReady || $0.hopeless != nil }
+            try await loop.until { $0.readyWriter != nil || $0.hopeless != nil }
             if let reason = loop.state.hopeless { throw .failure(reason) }
+            let writer = loop.state.readyWriter
             let snapshot = try await read(&loop)
             guard case .ledger(let target) = snapshot.latest else {
                 throw .failure(
@@ -35,7 +36,8 @@ struct Migration: Sendable {
             if plan.segments.isEmpty {
                 try await waitAtTip(target, &loop)
                 try await record(&loop)
-            } else {
+            } else if loop.state.readyWriter == writer {
+                // Otherwise the writer was lost meanwhile: nobody would hear of the round, and a snapshot counts for a writer that was ready before it.
                 let contracts = (snapshot.trackedContracts ?? [:]).mapValues { $0.map(\.hex) }
                 try await process(plan, cursors, target, contracts, &loop)
             }

@@ -59,6 +59,9 @@ struct RunState: Sendable {
     /// Workers that said why they cannot be run.
     var hopeless: String?
 
+    /// The writer that no other one's commit can come after any more; nil while there is none.
+    var readyWriter: WorkerID? { writerReady ? roster.writer?.id : nil }
+
     /// The outcomes that do not stand in the database yet.
     var unrecorded: (reached: [ProtocolID: UInt32], failed: [ProtocolID]) {
         let open = outcomes.filter { !recorded.contains($0.key) }
