@@ -73,7 +73,9 @@ import Testing
                         WHERE a.datname = current_database() AND a.application_name LIKE 'wallet-backend migration%' AND NOT l.granted)
                 """, run)
             first.send(SIGTERM)
-            _ = try #require(await run.line { $0.contains("worker lost") && $0.contains("role=writer") }, "\(run.log)")
+            _ = try #require(
+                await run.line { $0.contains("worker lost") && $0.contains("role=writer") && $0.contains("it took its leave") },
+                "\(run.log)")
             await hand.close()
             let second = try writer()
             #expect(await run.exit() == 0, "\(run.log)")

@@ -29,6 +29,8 @@ public final class CoordinatorLink: Sendable {
 
     /// Silent heartbeat intervals after which the coordinator is given up.
     public static let deadAfter = 8
+    /// How long the last messages may take to go out; mostly the coordinator has gone first, and nobody takes them.
+    private static let leave = Duration.milliseconds(100)
     /// How often each side says that it lives.
     public static let heartbeatInterval = Duration.seconds(1)
 
@@ -67,9 +69,10 @@ public final class CoordinatorLink: Sendable {
             registration.withLock { $0 = Registration(dealer: dealer) }
             send(.hello(hello))
             let reason = try await listen(on: dealer, report: report)
+            // The registration and the socket are still needed to take leave.
+            if Task.isCancelled { return }
             registration.withLock { $0 = Registration() }
             dealer.close(linger: .zero)
-            if Task.isCancelled { break }
             logger.warning(
                 "no connection to the coordinator, registering anew", metadata: ["endpoint": "\(endpoint)", "reason": "\(reason)"])
             report(.lost(reason: reason))
@@ -79,7 +82,7 @@ public final class CoordinatorLink: Sendable {
     /// Takes leave and lets what was sent go out.
     public func close() {
         send(.goodbye)
-        registration.withLock { $0.dealer }?.close()
+        registration.withLock { $0.dealer }?.close(linger: Self.leave)
     }
 
     private func listen(on dealer: DealerSocket, report: @escaping @Sendable (Event) -> Void) async throws -> String {
