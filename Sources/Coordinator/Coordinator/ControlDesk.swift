@@ -57,7 +57,10 @@ struct ControlDesk: Sendable {
     /// Begins an epoch: the writer learns the cursors, the fetchers the writer and the contracts.
     func begin(_ round: Round, _ state: inout RunState) {
         state.round = round
-        guard let writer = state.roster.writer else { return }
+        guard let writer = state.roster.writer else {
+            state.round?.interrupted = "there is no writer"
+            return
+        }
         switchboard.send(.commit(epoch: round.epoch, cursors: round.cursors), to: writer.peer, worker: writer.id)
         for fetcher in state.roster.fetchers { brief(fetcher, state) }
     }
