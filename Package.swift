@@ -8,9 +8,18 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
+/// Settings of the targets that read and write bytes in place. A view of a ledger's bytes depends on them (`~Escapable`), so that one that
+/// outlives them does not compile; `@_lifetime`, which says so of functions, is behind a flag as yet.
+let memorySafe: [SwiftSetting] = [.strictMemorySafety(), .enableExperimentalFeature("Lifetimes")]
+
 extension Target {
-    static func library(_ name: String, path: String, _ dependencies: [Target.Dependency] = []) -> Target {
-        .target(name: name, dependencies: dependencies, path: "Sources/\(path)", swiftSettings: strict)
+    static func library(
+        _ name: String, path: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = [], marksUnsafe: Bool = false,
+        settings: [SwiftSetting] = []
+    ) -> Target {
+        .target(
+            name: name, dependencies: dependencies, path: "Sources/\(path)", exclude: exclude,
+            swiftSettings: strict + (marksUnsafe ? [.strictMemorySafety()] : []) + settings)
     }
     static func program(_ name: String, path: String, _ dependencies: [Target.Dependency]) -> Target {
         .executableTarget(name: name, dependencies: dependencies, path: "Sources/\(path)", swiftSettings: strict)
@@ -28,9 +37,9 @@ let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
-let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 
 let package = Package(
     name: "wallet-backend",
@@ -46,8 +55,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
-        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
@@ -55,38 +64,45 @@ let package = Package(
         .systemLibrary(name: "CLibPQ", path: "Sources/Shared/CLibPQ", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CZeroMQ", path: "Sources/Shared/CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
         .target(name: "CBase64", path: "Sources/Shared/CBase64"),
+        .target(name: "COperations", path: "Sources/Shared/COperations"),
 
-        .library("StellarXDR", path: "Shared/StellarXDR"),
-        .library("Protocols", path: "Shared/Protocols", ["StellarXDR"]),
+        .library("StellarXDR", path: "Shared/StellarXDR", exclude: ["Definitions"], settings: memorySafe),
+        .library("StateChanges", path: "Shared/StateChanges", ["StellarXDR"], settings: memorySafe),
+        .library("Protocols", path: "Shared/Protocols", ["StellarXDR", "StateChanges", crypto], settings: memorySafe),
         .library(
             "LedgerSources", path: "Shared/LedgerSources",
-            ["StellarXDR", "CBase64", httpClient, nioCore, nioPosix, nioHTTP1, crypto, logging]),
-        .library("PostgreSQL", path: "Shared/PostgreSQL", ["CLibPQ"]),
-        .library("Store", path: "Shared/Store", ["StellarXDR", "PostgreSQL", "Protocols", logging]),
-        .library("ZeroMQ", path: "Shared/ZeroMQ", ["CZeroMQ"]),
-        .library("Pipeline", path: "Shared/Pipeline", ["Protocols"]),
-        .library("Membership", path: "Shared/Membership", ["Pipeline", "Protocols", "ZeroMQ", logging]),
-        .library("Operations", path: "Shared/Operations", [argumentParser, logging, hummingbird, nioCore, unixSignals]),
+            ["StellarXDR", "CBase64", httpClient, nioCore, nioPosix, nioHTTP1, crypto, logging], marksUnsafe: true),
+        .library("PostgreSQL", path: "Shared/PostgreSQL", ["CLibPQ"], marksUnsafe: true),
+        .library("Store", path: "Shared/Store", ["StellarXDR", "PostgreSQL", "StateChanges", "Protocols", logging], marksUnsafe: true),
+        .library("ZeroMQ", path: "Shared/ZeroMQ", ["CZeroMQ"], marksUnsafe: true),
+        .library("Pipeline", path: "Shared/Pipeline", ["StateChanges", deque]),
+        .library(
+            "Membership", path: "Shared/Membership", ["Pipeline", "StateChanges", "ZeroMQ", "Operations", argumentParser, logging]),
+        .library(
+            "Operations", path: "Shared/Operations", ["COperations", argumentParser, logging, hummingbird, nioCore], marksUnsafe: true),
 
         .library("ConnectionOptions", path: "Shared/ConnectionOptions", ["PostgreSQL", "Store", "Operations", argumentParser]),
 
         .library(
             "Coordinator", path: "Coordinator/Coordinator",
             [
-                "StellarXDR", "Protocols", "LedgerSources", "PostgreSQL", "Store", "ZeroMQ", "Pipeline", "Membership", "Operations",
+                "StellarXDR", "StateChanges", "Protocols", "LedgerSources", "PostgreSQL", "Store", "ZeroMQ", "Pipeline", "Membership",
+                "Operations",
                 "ConnectionOptions", argumentParser, logging, subprocess,
             ]),
         .library(
             "LiveIngest", path: "LiveIngest",
             [
-                "StellarXDR", "Protocols", "LedgerSources", "PostgreSQL", "Store", "Operations", "ConnectionOptions", argumentParser,
+                "StellarXDR", "StateChanges", "Protocols", "LedgerSources", "PostgreSQL", "Store", "Operations", "ConnectionOptions",
+                argumentParser,
                 logging,
             ]),
         .program("wallet-backend", path: "Coordinator/wallet-backend", ["Coordinator", "LiveIngest", argumentParser]),
         .library(
             "Fetcher", path: "Fetcher/Fetcher",
             [
-                "StellarXDR", "Protocols", "LedgerSources", "ZeroMQ", "Pipeline", "Membership", "Operations", "ConnectionOptions",
+                "StellarXDR", "StateChanges", "Protocols", "LedgerSources", "ZeroMQ", "Pipeline", "Membership", "Operations",
+                "ConnectionOptions",
                 argumentParser,
                 logging,
             ]),
@@ -94,8 +110,8 @@ let package = Package(
         .library(
             "Writer", path: "Writer/Writer",
             [
-                "Protocols", "PostgreSQL", "Store", "ZeroMQ", "Pipeline", "Membership", "Operations", "ConnectionOptions", argumentParser,
-                logging,
+                "StateChanges", "PostgreSQL", "Store", "ZeroMQ", "Pipeline", "Membership", "Operations", "ConnectionOptions",
+                argumentParser, logging,
             ]),
         .program("wallet-backend-writer", path: "Writer/wallet-backend-writer", ["Writer", argumentParser]),
         .library(
@@ -104,25 +120,33 @@ let package = Package(
         .program("ledger-simulator", path: "Simulator/ledger-simulator", ["LedgerSimulator", argumentParser]),
 
         .executableTarget(
-            name: "ledger-walk-benchmark", dependencies: ["StellarXDR", "Protocols"], path: "Benchmarks/LedgerWalk", swiftSettings: strict),
+            name: "ledger-walk-benchmark", dependencies: ["StellarXDR", "StateChanges", "Protocols"], path: "Benchmarks/LedgerWalk",
+            swiftSettings: strict),
 
         .target(name: "TestSupport", dependencies: ["PostgreSQL"], path: "Tests/TestSupport", swiftSettings: strict),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .tests("StellarXDRTests", ["StellarXDR", "CAllocationCounter"], exclude: ["Fixtures"]),
-        .tests("ProtocolsTests", ["Protocols", "StellarXDR"]),
+        .tests("StateChangesTests", ["StateChanges", "StellarXDR", "TestSupport"]),
+        .tests("ProtocolsTests", ["Protocols", "StateChanges", "StellarXDR", "TestSupport", crypto]),
         .tests("LedgerSourcesTests", ["LedgerSources", "StellarXDR", crypto, nioCore, nioPosix, logging]),
         .tests("PostgreSQLTests", ["PostgreSQL", "TestSupport"]),
-        .tests("StoreTests", ["Store", "PostgreSQL", "Protocols", "StellarXDR", "TestSupport", logging]),
+        .tests("StoreTests", ["Store", "PostgreSQL", "Protocols", "StateChanges", "StellarXDR", "TestSupport", logging]),
         .tests("ZeroMQTests", ["ZeroMQ"]),
-        .tests("PipelineTests", ["Pipeline", "Protocols"]),
-        .tests("OperationsTests", ["Operations", argumentParser, logging, httpClient, nioCore, nioHTTP1]),
+        .tests("PipelineTests", ["Pipeline", "StateChanges"]),
+        .executableTarget(
+            name: "operations-probe", dependencies: ["Operations", logging], path: "Tests/OperationsProbe", swiftSettings: strict),
+        .tests(
+            "OperationsTests",
+            ["Operations", "TestSupport", "operations-probe", argumentParser, logging, httpClient, nioCore, nioHTTP1]),
         .tests("LedgerSimulatorTests", ["StellarXDR", "TestSupport", httpClient, nioCore, nioHTTP1, crypto, "ledger-simulator"]),
-        .tests("FetcherTests", ["Fetcher", "Pipeline", "Protocols", "StellarXDR"]),
-        .tests("CoordinatorTests", ["Coordinator", "Pipeline", "Protocols", "Store"]),
+        .tests("FetcherTests", ["Fetcher", "Pipeline", "Protocols", "StateChanges", "StellarXDR"]),
+        .tests("WriterTests", ["Writer", "Pipeline", "StateChanges"]),
+        .tests("CoordinatorTests", ["Coordinator", "Writer", "Pipeline", "StateChanges", "Store"]),
         .tests(
             "EndToEndTests",
             [
-                "StellarXDR", "PostgreSQL", "Protocols", "Pipeline", "Membership", "ZeroMQ", "TestSupport", httpClient, nioCore, nioHTTP1,
+                "StellarXDR", "PostgreSQL", "StateChanges", "Pipeline", "Membership", "ZeroMQ", "TestSupport", httpClient, nioCore,
+                nioHTTP1,
                 logging,
                 "wallet-backend", "wallet-backend-fetcher", "wallet-backend-writer", "ledger-simulator",
             ]),

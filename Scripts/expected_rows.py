@@ -25,8 +25,8 @@ def address(value):
     if a.type == kinds.SC_ADDRESS_TYPE_CONTRACT:
         return StrKey.encode_contract(a.contract_id.contract_id.hash)
     if a.type == kinds.SC_ADDRESS_TYPE_MUXED_ACCOUNT:
-        muxed = a.muxed_account
-        return StrKey.encode_med25519_public_key(muxed.ed25519.uint256 + muxed.id.uint64.to_bytes(8, "big"))
+        # Its base account: the id is not kept.
+        return StrKey.encode_ed25519_public_key(a.muxed_account.ed25519.uint256)
     if a.type == kinds.SC_ADDRESS_TYPE_CLAIMABLE_BALANCE:
         return StrKey.encode_claimable_balance(b"\0" + a.claimable_balance_id.v0.hash)
     return StrKey.encode_liquidity_pool(a.liquidity_pool_id.pool_id.hash)
@@ -59,13 +59,24 @@ def unsigned(value):
 
 def fields(value):
     """A map's values by symbol key; the last of equals counts."""
-    need(value.type == T.SCV_MAP)
+    need(value.type == T.SCV_MAP and value.map is not None)
     return {e.key.sym.sc_symbol.decode(): e.val for e in value.map.sc_map if e.key.type == T.SCV_SYMBOL}
+
+
+def strict_fields(value, *names):
+    """The values of a map that must have these keys, and whose keys must all be symbols that occur once."""
+    need(value.type == T.SCV_MAP and value.map is not None)
+    entries = value.map.sc_map
+    need(all(e.key.type == T.SCV_SYMBOL for e in entries))
+    found = {e.key.sym.sc_symbol: e.val for e in entries}
+    need(len(found) == len(entries) and all(name.encode() in found for name in names))
+    return [found[name.encode()] for name in names]
 
 
 def elements(value, names):
     """The values of a vector or of a map with these keys."""
     if value.type == T.SCV_VEC:
+        need(value.vec is not None)
         need(len(value.vec.sc_vec) == len(names))
         return value.vec.sc_vec
     found = fields(value)
@@ -92,9 +103,13 @@ def sep41(name, topics, data):
     if name == "mint" and len(who) in (1, 2):
         return [balance("MINT", who[-1], *transferred())]
     if name == "burn" and len(who) == 1 or name == "clawback" and len(who) in (1, 2):
-        return [balance("BURN", who[-1], i128(data))]
-    need(name == "approve" and len(who) == 2 and data.type == T.SCV_VEC and len(data.vec.sc_vec) == 2)
-    amount, until = data.vec.sc_vec
+        return [balance("BURN", who[-1], i128(strict_fields(data, "amount")[0] if data.type == T.SCV_MAP else data))]
+    need(name == "approve" and len(who) == 2)
+    if data.type == T.SCV_MAP:
+        amount, until = strict_fields(data, "amount", "live_until_ledger")
+    else:
+        need(data.type == T.SCV_VEC and data.vec is not None and len(data.vec.sc_vec) == 2)
+        amount, until = data.vec.sc_vec
     return [dict(state_change_category="ALLOWANCE", state_change_reason="UPDATE", account_id=who[0], spender_account_id=who[1],
                  amount=str(i128(amount)), key_value={"live_until_ledger": u32(until)})]
 

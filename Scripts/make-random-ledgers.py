@@ -19,7 +19,7 @@ from stellar_sdk import xdr
 
 from xdr_definitions import Type, load
 
-definitions, _ = load()
+definitions = load()
 
 # How often an arm is taken in place of an even choice: (union, discriminant) -> probability.
 LEANINGS = {

@@ -10,7 +10,7 @@ export WITNESS_PYTHON="$PWD/.build/witness/bin/python"
 # A backtrace of a crashing child would take minutes and hang a run without a terminal.
 export SWIFT_BACKTRACE=enable=no
 
-# Ledgers that are not ours to ship but may lie beside the checkout: real ones, and a generator of further synthetic ones.
+# Real ledgers are not ours to ship but may lie beside the checkout.
 beside=../shared/ledgers
 if [ -z "${PUBNET_LEDGERS:-}" ] && [ -d "$beside/pubnet" ]; then
     PUBNET_LEDGERS=$(realpath "$beside/pubnet")
@@ -26,15 +26,35 @@ if [ -n "${WITNESS_PYTHON:-}" ]; then
             mv "$WITNESSED_LEDGERS/witness.part" "$WITNESSED_LEDGERS/witness.json"
         fi
     fi
-    if [ -z "${MADE_LEDGERS:-}" ] && [ -e "$beside/make_ledgers.py" ]; then
-        export MADE_LEDGERS=$PWD/.build/made-ledgers
+    if [ -z "${MADE_LEDGERS:-}" ]; then
+        # What an older version of the script made is of no use.
+        MADE_LEDGERS=$PWD/.build/made-ledgers-$(sha256sum Scripts/make_ledgers.py | cut -c 1-12)
+        export MADE_LEDGERS
         for seed in 2 3 4 5 6 7 8 9 10 11 12; do
             [ ! -e "$MADE_LEDGERS/seed-$seed" ] || continue
-            "$WITNESS_PYTHON" "$beside/make_ledgers.py" --seed $seed --count 12 --malformed --out "$MADE_LEDGERS/part" >/dev/null
+            "$WITNESS_PYTHON" Scripts/make_ledgers.py --seed $seed --count 12 --malformed --out "$MADE_LEDGERS/part" >/dev/null
             mv "$MADE_LEDGERS/part" "$MADE_LEDGERS/seed-$seed"
         done
     fi
 fi
 
 swift build -c "$configuration" --build-tests
-exec swift test -c "$configuration" --skip-build "$@"
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+status=0
+swift test -c "$configuration" --skip-build "$@" 2>&1 | tee "$output" || status=$?
+
+# What was skipped is said at the end, by name, with the way to have it run.
+skipped=$(sed -nE 's/^[^ ]+ (Test|Suite) (.*) skipped(: "(.*)")?\.?$/\2\t\4/p' "$output" | sort -u)
+if [ -n "$skipped" ]; then
+    printf '\nskipped:\n'
+    printf '%s\n' "$skipped" | awk -F '\t' '{ printf "    %s%s\n", $1, $2 == "" ? "" : ": " $2 }'
+    [ -n "${PUBNET_LEDGERS:-}" ] || cat <<'TEXT'
+PUBNET_LEDGERS: a folder with ledger-SEQUENCE.xdr.gz for 50733210, 51000294, 57500008, 60661500 and 63092982 to 63092993 (one LedgerCloseMeta each, from the
+    public data lake s3://aws-public-blockchain/v1.1/stellar/ledgers/pubnet, or an RPC's getLedgers), contracts.txt (the contracts that emit events in
+    them) and expected.jsonl (their four rows, in the form of Tests/Fixtures/synthetic).
+TEXT
+    [ -n "${WITNESS_PYTHON:-}" ] || echo "WITNESS_PYTHON: \`make setup\` installs it where pip reaches a package index."
+    [ -n "${MADE_LEDGERS:-}" ] || echo "MADE_LEDGERS: Scripts/make_ledgers.py makes them for this script where WITNESS_PYTHON is there."
+fi
+exit "$status"

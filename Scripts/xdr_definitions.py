@@ -1,18 +1,21 @@
-"""Reads the XDR definitions of Stellar out of the docstrings of the PyPI package stellar-sdk.
+"""The XDR definitions of Stellar: Sources/Shared/StellarXDR/Definitions/Stellar.x, parsed (RFC 4506, the part of it that Stellar uses) into the few
+kinds of `Type` below.
 
-Every class of `stellar_sdk.xdr` carries the XDR source that it was generated from. This module parses that source (RFC 4506, the
-part of it that Stellar uses) into the few kinds of `Type` below.
+    pip install stellar-sdk && python3 Scripts/xdr_definitions.py > Sources/Shared/StellarXDR/Definitions/Stellar.x
+
+writes that file again when the network gets a new protocol: every class of `stellar_sdk.xdr` carries the XDR source that it was generated from.
 """
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
 import re
+import sys
 from dataclasses import dataclass, field
-from enum import IntEnum
+from pathlib import Path
 
+SOURCE = Path(__file__).resolve().parent.parent / "Sources/Shared/StellarXDR/Definitions/Stellar.x"
+# What a ledger is made of is reachable from here.
+ROOT = "LedgerCloseMeta"
 UNBOUNDED = 0xFFFFFFFF
 
 
@@ -69,20 +72,28 @@ class Parser:
         token = self.next()
         return int(token, 0) if re.match(r"-?\d", token) else self.constants[token]
 
-    def definition(self) -> "tuple[str, Type]":
-        word = self.next()
-        if word == "typedef":
-            name, result = self.declaration()
-            self.expect(";")
-        elif word in ("struct", "enum", "union"):
-            name = self.next()
-            result = getattr(self, word)()
+    def definitions(self) -> "dict[str, Type]":
+        """All definitions up to the end. Constants and enumerators count from where they stand on."""
+        found = {}
+        while self.peek():
+            word = self.next()
+            if word == "const":
+                name = self.next()
+                self.expect("=")
+                self.constants[name] = self.number()
+                self.expect(";")
+                continue
+            if word == "typedef":
+                name, result = self.declaration()
+            elif word in ("struct", "enum", "union"):
+                name = self.next()
+                result = getattr(self, word)()
+            else:
+                raise ValueError(f"no definition begins with {word!r}")
             self.accept(";")
-        else:
-            raise ValueError(f"no definition begins with {word!r}")
-        if self.at != len(self.tokens):
-            raise ValueError(f"more than one definition in {' '.join(self.tokens)}")
-        return name, result
+            self.constants |= result.values
+            found[name] = result
+        return found
 
     def enum(self) -> Type:
         values, last = {}, -1
@@ -159,28 +170,81 @@ class Parser:
         return Type("ref", name=word)
 
 
-def load() -> "tuple[dict, str]":
-    """All definitions by name, and the version of the package that they were read from."""
-    import stellar_sdk
+def load() -> "dict[str, Type]":
+    """All definitions by name."""
+    return Parser(SOURCE.read_text(), {}).definitions()
+
+
+def parts(t: "Type | None"):
+    """A type and the types that it is made of, as far as they have no names of their own."""
+    if t is None:
+        return
+    yield t
+    for part in [t.element, t.discriminant, *(f for _, f in t.fields), *(arm for _, _, arm in t.arms)]:
+        yield from parts(part)
+
+
+def references(t: Type) -> "set[str]":
+    return {part.name for part in parts(t) if part.kind == "ref"}
+
+
+def sources_of_sdk() -> str:
+    """The definitions that a ledger needs, out of the docstrings of the PyPI package stellar-sdk: constants, enums, then all others by name."""
+    import importlib
+    import inspect
+    import pkgutil
+    import textwrap
+    from enum import IntEnum
+
     import stellar_sdk.xdr as package
 
     constants = {k: v for k, v in vars(importlib.import_module("stellar_sdk.xdr.constants")).items() if isinstance(v, int)}
+    sources, known = {}, dict(constants)
     classes = []
     for module_info in pkgutil.iter_modules(package.__path__):
         module = importlib.import_module(f"stellar_sdk.xdr.{module_info.name}")
         for _, cls in inspect.getmembers(module, inspect.isclass):
             if cls.__module__ == module.__name__ and "XDR Source Code::" in (cls.__doc__ or ""):
                 classes.append(cls)
-    # An enumerator may be given as another one: ENVELOPE and key types do that.
-    for cls in classes:
-        if issubclass(cls, IntEnum):
-            constants |= {name: int(value) for name, value in cls.__members__.items()}
+                # An enumerator may be given as another one: envelope and key types do that.
+                if issubclass(cls, IntEnum):
+                    known |= {name: int(value) for name, value in cls.__members__.items()}
     definitions = {}
     for cls in classes:
-        source = cls.__doc__.split("XDR Source Code::", 1)[1]
+        source = textwrap.dedent(cls.__doc__.split("XDR Source Code::", 1)[1]).strip()
         # A type that is declared inside another has no name of its own here and is part of its parent's source.
-        if re.match(r"\s*(union\s+switch|struct\s*\{|enum\s*\{)", source):
+        if re.match(r"(union\s+switch|struct\s*\{|enum\s*\{)", source):
             continue
-        name, definition = Parser(source, constants).definition()
+        (name, definition), = Parser(source, dict(known)).definitions().items()
         definitions[name] = definition
-    return definitions, stellar_sdk.__version__
+        sources[name] = "\n".join(line.rstrip() for line in source.split("\n"))
+    needed, todo = set(), [ROOT]
+    while todo:
+        name = todo.pop()
+        if name not in needed:
+            needed.add(name)
+            todo += references(definitions[name])
+    enums = sorted((n for n in needed if definitions[n].kind == "enum"), key=lambda n: (not is_plain(sources[n]), n))
+    # Of constants, those that the definitions name; an enumerator may be one of an enum that no ledger contains.
+    own = {value for n in enums for value in definitions[n].values}
+    text = "\n\n".join(sources[n] for n in enums + sorted(needed - set(enums)))
+    words = set(re.findall(r"[A-Za-z_]\w*", re.sub(r"/\*.*?\*/|//[^\n]*", " ", text, flags=re.S)))
+    used = sorted((words & set(known)) - own)
+    return "\n".join(f"const {name} = {known[name]};" for name in used) + "\n\n" + text + "\n"
+
+
+def is_plain(source: str) -> bool:
+    """Whether no enumerator is given as another one."""
+    return not re.search(r"=\s*[A-Za-z_]", source)
+
+
+NOTICE = """// The XDR definitions of Stellar as far as a ledger (LedgerCloseMeta) needs them, from https://github.com/stellar/stellar-xdr by way of the PyPI
+// package stellar-sdk {version}. Licensed under the Apache License 2.0, see LICENSE beside this file; put together here in another order, otherwise
+// unchanged. Scripts/xdr_definitions.py writes this file, Scripts/generate-xdr.py reads it.
+
+"""
+
+if __name__ == "__main__":
+    from importlib.metadata import version
+
+    sys.stdout.write(NOTICE.format(version=version("stellar-sdk")) + sources_of_sdk())

@@ -1,5 +1,7 @@
 import Protocols
+import StateChanges
 import StellarXDR
+import TestSupport
 import Testing
 
 /// Ledgers with random damage give an error and no rows, or rows whose framing is right; never a crash.

@@ -1,5 +1,7 @@
 import Protocols
+import StateChanges
 import StellarXDR
+import TestSupport
 
 /// An event to be encoded.
 struct Event: Sendable {
@@ -25,6 +27,8 @@ struct Event: Sendable {
 struct LedgerBuilder {
     var sequence: UInt32 = 7
     var closeTime: UInt64 = 1_700_000_000
+    /// The version that each `TransactionMeta` claims; only 4 is what follows.
+    var metaVersion: UInt32 = 4
     /// The events of each operation of each transaction; all of them succeeded as INVOKE_HOST_FUNCTION.
     var transactions: [[[Event]]]
 
@@ -73,7 +77,7 @@ struct LedgerBuilder {
         }
         xdr.u32(0)  // TransactionResult.ext
         xdr.u32(0)  // feeProcessing
-        xdr.u32(4)  // TransactionMeta.v
+        xdr.u32(metaVersion)  // TransactionMeta.v
         xdr.zeros(4 + 4)  // ext, txChangesBefore
         xdr.u32(UInt32(operations.count))
         for events in operations {

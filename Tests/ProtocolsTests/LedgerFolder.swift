@@ -1,8 +1,10 @@
 import Foundation
 import Protocols
+import StateChanges
 import StellarXDR
+import TestSupport
 
-/// A folder of ledgers with the rows expected of them, as `make_ledgers.py` leaves it; ledgers may be packed with gzip.
+/// A folder of ledgers with the rows expected of them, as `Scripts/make_ledgers.py` leaves it; ledgers may be packed with gzip.
 struct LedgerFolder {
     let url: URL
 
@@ -85,8 +87,7 @@ struct ExpectedRow: Decodable {
     }
 
     private static func bytes(_ strkey: String) throws -> [UInt8] {
-        let key = try Strkey(strkey)
-        return [key.kind.rawValue] + key.payload.prefix(32)
+        try Strkey(strkey).columnBytes
     }
 }
 

@@ -1,6 +1,8 @@
 import Foundation
 import Protocols
+import StateChanges
 import StellarXDR
+import TestSupport
 import Testing
 
 /// Ledgers of an independent encoder, against the rows that it expects.
@@ -9,8 +11,8 @@ import Testing
         try expectRows(LedgerFolder.synthetic)
     }
 
-    /// Folders that `make_ledgers.py` made of other seeds, all in one: MADE_LEDGERS.
-    @Test(.enabled(if: ProcessInfo.processInfo.environment["MADE_LEDGERS"] != nil))
+    /// Folders that `Scripts/make_ledgers.py` made of other seeds, all in one: MADE_LEDGERS.
+    @Test(.enabled(if: ProcessInfo.processInfo.environment["MADE_LEDGERS"] != nil, "MADE_LEDGERS is not set"))
     func furtherSeedsGiveTheExpectedRows() throws {
         let root = URL(filePath: try #require(ProcessInfo.processInfo.environment["MADE_LEDGERS"]))
         let folders = try FileManager.default.contentsOfDirectory(at: root, includingPropertiesForKeys: nil)
@@ -20,12 +22,12 @@ import Testing
     }
 
     /// Real ledgers, every contract in them tracked as SEP41: PUBNET_LEDGERS.
-    @Test(.enabled(if: ProcessInfo.processInfo.environment["PUBNET_LEDGERS"] != nil))
+    @Test(.enabled(if: ProcessInfo.processInfo.environment["PUBNET_LEDGERS"] != nil, "PUBNET_LEDGERS is not set"))
     func pubnetLedgersGiveTheExpectedRows() throws {
         let folder = LedgerFolder(url: URL(filePath: try #require(ProcessInfo.processInfo.environment["PUBNET_LEDGERS"])))
         let ids = try String(contentsOf: folder.url.appending(path: "contracts.txt"), encoding: .utf8)
             .split(whereSeparator: \.isWhitespace).compactMap { word in
-                Hash32(hex: String(word)) ?? (try? Strkey(String(word))).flatMap { Hash32($0.payload) }
+                Hash32(hex: String(word)) ?? (try? Strkey(String(word))).flatMap { Hash32(Array($0.columnBytes.dropFirst())) }
             }
         #expect(!ids.isEmpty)
         var processor = try LedgerProcessor(protocols: ["SEP41"], tracked: TrackedContracts(["SEP41": ids]))

@@ -1,5 +1,7 @@
 import Protocols
+import StateChanges
 import StellarXDR
+import TestSupport
 import Testing
 
 private let from = Value.address(.account(1))
@@ -22,7 +24,6 @@ private let good = Event("burn", [from], .i128(5))
         let header = try processor.process(ledger.xdr.span.bytes)
         #expect(header.sequence == 7)
         #expect(processor.rows[0].rowCount == 2)
-        #expect(processor.eventCount == 6)
         #expect(processor.counts[0].tracked == 4)
         #expect(processor.counts[0].ignored == 2)
         #expect(processor.counts[0][.notContractType] == 2)
@@ -149,5 +150,75 @@ private let good = Event("burn", [from], .i128(5))
         #expect(ProtocolRegistry.processor(for: "SEP50")?.stateChangeIDBase == 0x300_0000_0000)
         #expect(ProtocolRegistry.processor(for: "sep50") == nil)
         #expect(ProtocolID("SEP41").historyCursorKey == "protocol_SEP41_history_cursor")
+    }
+}
+
+@Suite struct LedgerProcessingErrorTests {
+    private func failure(_ ledger: [UInt8]) throws -> LedgerProcessingError {
+        var processor = try LedgerProcessor(
+            protocols: ["SEP41"], tracked: TrackedContracts(["SEP41": [try #require(Hash32(Address.key(0xC0)))]]))
+        let error = try #require(throws: LedgerProcessingError.self) { _ = try processor.process(ledger.span.bytes) }
+        if case .xdr = error.cause {
+            let other = try #require(throws: LedgerProcessingError.self) {
+                _ = try LedgerProcessor.contractsWithEvents(in: ledger.span.bytes)
+            }
+            #expect(other.description == error.description)
+        }
+        return error
+    }
+
+    @Test func unknownVersionsArePermanent() throws {
+        var meta = LedgerBuilder(good).xdr
+        meta[3] = 9
+        let first = try failure(meta)
+        #expect(first.isPermanent)
+        // The beginning of the bytes is not understood: whoever asked for the ledger knows which it is.
+        #expect(first.ledger == nil)
+        #expect(first.inLedger(7).ledger == 7)
+        #expect(first.inLedger(7).description == "cannot read ledger 7: LedgerCloseMeta.v at byte 0: version 9 is not supported")
+
+        var transaction = LedgerBuilder(good)
+        transaction.metaVersion = 5
+        let second = try failure(transaction.xdr)
+        #expect(second.isPermanent)
+        #expect(second.ledger == 7)
+        #expect(second.inLedger(8).ledger == 7)
+        #expect(second.description.contains("ledger 7, transaction 1, TransactionMeta.v"))
+        #expect(second.description.hasSuffix("version 5 is not supported"))
+    }
+
+    @Test func whatHasNoPlaceInTheDatabaseIsPermanent() throws {
+        var late = LedgerBuilder(good)
+        late.closeTime = .max
+        #expect(try failure(late.xdr).isPermanent)
+        var high = LedgerBuilder(good)
+        high.sequence = .max
+        #expect(try failure(high.xdr).isPermanent)
+        let unknown = #expect(throws: LedgerProcessingError.self) {
+            _ = try LedgerProcessor(protocols: ["BLEND"], tracked: TrackedContracts(.empty))
+        }
+        #expect(unknown?.isPermanent == true)
+    }
+
+    @Test func damageIsNotPermanent() throws {
+        let whole = LedgerBuilder(good).xdr
+        let cut = try failure(whole.dropLast(4))
+        #expect(!cut.isPermanent)
+        #expect(cut.ledger == 7)
+        #expect(try !failure(whole + [0, 0, 0, 0]).isPermanent)
+        #expect(try !failure([]).isPermanent)
+    }
+
+    @Test func contractsWithEventsAreThoseThatProcessingAsksFor() throws {
+        func event(_ contract: UInt8?, _ type: UInt32 = 1) -> Event {
+            var event = good
+            event.contract = contract
+            event.type = type
+            return event
+        }
+        let events = [event(0xC0), event(0xC1), event(nil), event(0xC0), event(0xC2, 0)]
+        let ledger = LedgerBuilder(transactions: [[events], [[], [event(0xC3)]], []]).xdr
+        let contracts = try LedgerProcessor.contractsWithEvents(in: ledger.span.bytes)
+        #expect(contracts == Set(try [0xC0, 0xC1, 0xC2, 0xC3].map { try #require(Hash32(Address.key($0))) }))
     }
 }

@@ -1,5 +1,7 @@
 import Protocols
+import StateChanges
 import StellarXDR
+import TestSupport
 import Testing
 
 private let from = Value.address(.account(1))
@@ -100,9 +102,78 @@ private let admin = Value.address(.account(3))
             Event("burn", [.address(.claimableBalance(counted))], .i128(1)), Event("burn", [.address(.pool(9))], .i128(1)))
         #expect(
             rows.map(\.account) == [
-                [0x30] + Address.key(9), [0x10] + Address.key(9), [0x60] + counted, [0x08, 0x00] + counted.dropLast(),
+                [0x30] + Address.key(9), [0x10] + Address.key(9), [0x30] + counted, [0x08, 0x00] + counted.dropLast(),
                 [0x58] + Address.key(9),
             ])
+    }
+
+    @Test func burnClawbackAndApproveAsMaps() throws {
+        // Every key once, those with no meaning passed over, the empty and the longest among them, in any order.
+        let longest = String(repeating: "a", count: 32)
+        let amount: [(Value, Value)] = [
+            (.symbol("to_muxed_id"), .u64(9)), (.symbol(longest), .void), (.symbol("amount"), .i128(-7)), (.symbol(""), .vec([.void])),
+            (.symbol("Amount"), .i128(1)), (.symbol("amounts"), .i128(2)), (.symbol("amoun"), .i128(3)),
+        ]
+        let rows = try rows(
+            Event("burn", [from], .fields(("amount", .i128(.max)))), Event("burn", [from], .map(amount)),
+            Event("clawback", [from], .map(amount)), Event("clawback", [admin, from], .map(amount.reversed())),
+            Event("approve", [from, to], .map(amount + [(.symbol("live_until_ledger"), .u32(8))])),
+            Event("approve", [from, to], .fields(("live_until_ledger", .u32(.max)), ("amount", .i128(.min)))))
+        #expect(rows.map(\.reason) == ["BURN", "BURN", "BURN", "BURN", "UPDATE", "UPDATE"])
+        #expect(rows.map(\.category) == Array(repeating: "BALANCE", count: 4) + ["ALLOWANCE", "ALLOWANCE"])
+        #expect(rows.map(\.amount) == [String(Int128.max), "-7", "-7", "-7", "-7", String(Int128.min)])
+        #expect(rows.allSatisfy { $0.account == account1 && $0.toMuxedID == nil })
+        #expect(rows.map(\.spender) == [nil, nil, nil, nil, contract2, contract2])
+        #expect(
+            rows.map(\.keyValue) == [nil, nil, nil, nil, ["live_until_ledger": .number(8)], ["live_until_ledger": .number(4_294_967_295)]])
+    }
+
+    /// What a strict map must not be, as changes to the entries of a right one.
+    static let notStrict: [[(Value, Value)]] = [
+        [(.symbol("amount"), .i128(1)), (.symbol("amount"), .i128(1))],
+        [(.symbol("amount"), .u64(1)), (.symbol("amount"), .i128(1))],
+        [(.symbol("amount"), .i128(1)), (.symbol("note"), .void), (.symbol("note"), .u32(1))],
+        [(.symbol("amount"), .i128(1)), (.symbol(""), .void), (.symbol(""), .void)],
+        [(.text("note"), .void), (.symbol("amount"), .i128(1))],
+        [(.symbol("amount"), .i128(1)), (.text("amount"), .i128(1))],
+        [(.symbol("amount"), .i128(1)), (.u32(0), .void)],
+        [(.symbol("amount"), .i128(1)), (.vec([.symbol("x")]), .void)],
+        [(.text("amount"), .i128(1))],
+        [(.symbol("Amount"), .i128(1))],
+        [(.symbol("amount"), .i64(1))],
+        [(.symbol("amount"), .vec([.i128(1)]))],
+        [],
+    ]
+
+    @Test(arguments: notStrict.indices)
+    func mapThatIsNotStrictGivesNoRow(index: Int) throws {
+        let entries = Self.notStrict[index]
+        let approval = entries + [(.symbol("live_until_ledger"), .u32(1))]
+        let (rows, ignored) = try LedgerBuilder(
+            Event("burn", [from], .map(entries)), Event("clawback", [from], .map(entries)),
+            Event("clawback", [admin, from], .map(entries)),
+            Event("approve", [from, to], .map(approval)), Event("approve", [from, to], .map(approval.reversed()))
+        ).process("SEP41")
+        #expect(rows.isEmpty)
+        #expect(ignored.map(\.reason) == Array(repeating: .dataShape, count: 5))
+    }
+
+    /// A transfer's and a mint's map is not strict: what is no symbol is passed over, of two equals the last counts.
+    @Test func mapsOfTransferAndMintNeedNotBeStrict() throws {
+        let entries: [(Value, Value)] = [
+            (.symbol("amount"), .u64(1)), (.u32(1), .void), (.symbol("amount"), .i128(4)), (.text("amount"), .void),
+        ]
+        let rows = try rows(Event("transfer", [from, to], .map(entries)), Event("mint", [to], .map(entries)))
+        #expect(rows.map(\.amount) == ["4", "4", "4"])
+    }
+
+    /// Keys in no order, a hundred thousand of them: time grows with their number, not its square.
+    @Test func hugeStrictMapIsWalkedOnce() throws {
+        var entries: [(Value, Value)] = (0..<100_000).map { (.symbol(String($0, radix: 36)), .void) }
+        entries.append((.symbol("amount"), .i128(6)))
+        #expect(try rows(Event("burn", [from], .map(entries))).map(\.amount) == ["6"])
+        entries.append((.symbol("0"), .void))
+        #expect(try LedgerBuilder(Event("burn", [from], .map(entries))).process("SEP41").rows.isEmpty)
     }
 
     static let malformed: [(Event, IgnoredReason)] = [
@@ -132,11 +203,13 @@ private let admin = Value.address(.account(3))
         (Event("burn", [admin, from], .i128(1)), .topicCount),
         (Event("burn", [.u32(1)], .i128(1)), .topicType),
         (Event("burn", [from], .u64(1)), .dataShape),
-        (Event("burn", [from], .fields(("amount", .i128(1)))), .dataShape),
+        (Event("burn", [from], .absentMap), .dataShape),
+        (Event("burn", [from], .vec([.i128(1)])), .dataShape),
+        (Event("burn", [admin, from], .fields(("amount", .i128(1)))), .topicCount),
+        (Event("clawback", [.u32(1), from], .fields(("amount", .i128(1)))), .topicType),
         (Event("clawback", [], .i128(1)), .topicCount),
         (Event("clawback", [admin, from, to], .i128(1)), .topicCount),
         (Event("clawback", [.u32(1), from], .i128(1)), .topicType),
-        (Event("clawback", [from], .fields(("amount", .i128(1)))), .dataShape),
         (Event("approve", [from], .vec([.i128(1), .u32(1)])), .topicCount),
         (Event("approve", [from, to, admin], .vec([.i128(1), .u32(1)])), .topicCount),
         (Event("approve", [from, .u32(1)], .vec([.i128(1), .u32(1)])), .topicType),
@@ -145,7 +218,12 @@ private let admin = Value.address(.account(3))
         (Event("approve", [from, to], .vec([.i128(1), .u64(1)])), .dataShape),
         (Event("approve", [from, to], .vec([.u32(1), .i128(1)])), .dataShape),
         (Event("approve", [from, to], .absentVec), .dataShape),
-        (Event("approve", [from, to], .fields(("amount", .i128(1)), ("live_until_ledger", .u32(1)))), .dataShape),
+        (Event("approve", [from, to], .fields(("amount", .i128(1)), ("live_until_ledger", .u64(1)))), .dataShape),
+        (Event("approve", [from, to], .fields(("amount", .u128(1)), ("live_until_ledger", .u32(1)))), .dataShape),
+        (Event("approve", [from, to], .fields(("amount", .i128(1)))), .dataShape),
+        (Event("approve", [from, to], .fields(("live_until_ledger", .u32(1)))), .dataShape),
+        (Event("approve", [from], .fields(("amount", .i128(1)), ("live_until_ledger", .u32(1)))), .topicCount),
+        (Event("approve", [from, to], .i128(1)), .dataShape),
         (Event("price_update", [from, to], .i128(1)), .unknownName),
         (Event("Transfer", [from, to], .i128(1)), .unknownName),
         (Event("transfers", [from, to], .i128(1)), .unknownName),

@@ -1,5 +1,7 @@
 import Protocols
+import StateChanges
 import StellarXDR
+import TestSupport
 import Testing
 
 private let from = Value.address(.account(1))

@@ -1,5 +1,7 @@
 import Protocols
+import StateChanges
 import StellarXDR
+import TestSupport
 import Testing
 
 /// Rows do not depend on how the work was split.

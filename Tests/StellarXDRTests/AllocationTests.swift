@@ -19,7 +19,10 @@ struct AllocationTests {
         func walkAll() throws {
             for file in files {
                 let walk = try LedgerReader.read(file.bytes.span.bytes) { event in
-                    for topic in event.topics where topic.type == .symbol { symbols += 1 }
+                    var topics = event.topics.makeIterator()
+                    while let topic = topics.next() {
+                        if topic.type == .symbol { symbols += 1 }
+                    }
                 }
                 events += walk.eventCount
             }

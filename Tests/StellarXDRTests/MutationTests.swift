@@ -120,7 +120,8 @@ struct MutationTests {
     /// Looks at every value of an event: also of a mutated one the views give what is there, or nil.
     private static func touch(_ event: ContractEvent) -> Int {
         var values = look(event.data)
-        for topic in event.topics { values += look(topic) }
+        var topics = event.topics.makeIterator()
+        while let topic = topics.next() { values += look(topic) }
         return values
     }
 
@@ -131,7 +132,8 @@ struct MutationTests {
         _ = value.u256
         _ = value.symbol?.count
         if let vector = value.vector {
-            for element in vector { values += look(element) }
+            var elements = vector.makeIterator()
+            while let element = elements.next() { values += look(element) }
         }
         if value.map?["amount"]?.i128 != nil { values += 1 }
         return values

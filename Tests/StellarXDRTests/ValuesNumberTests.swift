@@ -68,18 +68,6 @@ import Testing
         #expect(DecimalText(countFrom: UInt256(1), through: zero) == nil)
     }
 
-    @Test func operationIDs() {
-        #expect(OperationID.toID(ledger: 1, transaction: 1) == 0x1_0000_1000)
-        #expect(OperationID.operationID(ledger: 1, transaction: 1, operation: 1) == 0x1_0000_1001)
-        #expect(OperationID.operationID(ledger: 0x7FFF_FFFF, transaction: 0xFFFFF, operation: 0xFFF) == Int64.max)
-        #expect(OperationID.toID(ledger: 0x8000_0000, transaction: 1) == nil)
-        #expect(OperationID.toID(ledger: 1, transaction: 0x10_0000) == nil)
-        #expect(OperationID.toID(ledger: 1, transaction: -1) == nil)
-        #expect(OperationID.operationID(ledger: 1, transaction: 1, operation: 0x1000) == nil)
-        #expect(OperationID.operationID(ledger: 1, transaction: 1, operation: -1) == nil)
-        #expect(OperationID.operationID(ledger: 1, transaction: 0x10_0000, operation: 1) == nil)
-    }
-
     @Test func hashesReadAndOrderAsTheirBytes() throws {
         let bytes = (0..<32).map { UInt8($0 * 8) }
         let hash = try #require(Hash32(bytes))

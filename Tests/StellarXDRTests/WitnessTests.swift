@@ -15,7 +15,9 @@ struct WitnessTests {
         }
     }
 
-    @Test("Ledgers of the public network hold what the SDK finds in them", .enabled(if: Fixtures.pubnetFolder != nil))
+    @Test(
+        "Ledgers of the public network hold what the SDK finds in them",
+        .enabled(if: Fixtures.pubnetFolder != nil, "WITNESSED_LEDGERS is not set"))
     func pubnet() throws {
         let folder = try required(Fixtures.pubnetFolder)
         let witness = try Witness(folder: folder)
@@ -30,8 +32,13 @@ struct WitnessTests {
         let expected = try required(witness.ledgers[file.name])
         var events: [Result<Witness.Event, any Error>] = []
         let walk = try LedgerReader.read(file.bytes.span.bytes) { event in
-            #expect(event.ledger == expected.sequence && event.closeTime == expected.closeTime && event.bodyVersion == 0)
-            events.append(Result { try Witness.Event(event, contracts: witness.contracts, ledger: file.bytes) })
+            let place = (event.ledger, event.closeTime, event.bodyVersion)
+            #expect(place == (expected.sequence, expected.closeTime, 0))
+            do {
+                events.append(.success(try Witness.Event(event, contracts: witness.contracts, ledger: file.bytes)))
+            } catch {
+                events.append(.failure(error))
+            }
         }
         #expect(try events.map { try $0.get() } == expected.events, "\(file.name)")
         #expect(walk.eventCount == expected.events.count)

@@ -1,3 +1,4 @@
+public import StateChanges
 public import StellarXDR
 
 /// Why an event of a tracked contract gives no state change.

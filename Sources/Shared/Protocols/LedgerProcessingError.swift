@@ -1,3 +1,4 @@
+public import StateChanges
 public import StellarXDR
 
 /// Why a ledger could not be turned into rows. Nothing of the ledger is kept then.
@@ -22,6 +23,22 @@ public struct LedgerProcessingError: Error, Sendable, CustomStringConvertible {
     init(ledger: UInt32?, _ cause: Cause) {
         self.ledger = ledger
         self.cause = cause
+    }
+
+    /// Whether the same ledger will fail again wherever it comes from, so that no further attempt is worth making: this build does not know
+    /// a version in it, or its rows have no place in the database. Other XDR errors may be a response damaged on its way.
+    public var isPermanent: Bool {
+        switch cause {
+        case .xdr(let error):
+            if case .unsupportedVersion = error.reason { true } else { false }
+        case .numberTooBig, .closeTime, .unknownProtocol: true
+        }
+    }
+
+    /// The same error, said of the ledger that was asked for. A number that was read from the ledger itself stays: bytes whose beginning is
+    /// not understood, as of an unknown version, do not tell their number.
+    public func inLedger(_ asked: UInt32) -> LedgerProcessingError {
+        LedgerProcessingError(ledger: ledger ?? asked, cause)
     }
 
     /// Ledger and cause in words.

@@ -1,3 +1,4 @@
+public import StateChanges
 public import StellarXDR
 
 /// Turns ledgers into rows, for all protocols of a batch in one walk through each ledger.
@@ -8,8 +9,6 @@ public struct LedgerProcessor {
     public let protocols: [ProtocolID]
     /// Events of each protocol's contracts.
     public private(set) var counts: [EventCounts]
-    /// All contract events of operations that count, whatever their contract.
-    public private(set) var eventCount = 0
 
     private let processors: [any ProtocolProcessor]
     private var emitters: [StateChangeEmitter]
@@ -21,7 +20,7 @@ public struct LedgerProcessor {
     /// - Parameters:
     ///   - protocols: the protocols to make rows of; each once.
     ///   - tracked: the contracts; those of other protocols do no harm.
-    ///   - onIgnored: told of each event of a tracked contract that gives no row, at once. Costs nothing when nil.
+    ///   - onIgnored: called with each event of a tracked contract that gives no row, at once. Costs nothing when nil.
     /// - Throws: ``LedgerProcessingError`` if this build has no processor for a protocol.
     public init(
         protocols: [ProtocolID], tracked: TrackedContracts, onIgnored: ((IgnoredEvent) -> Void)? = nil
@@ -57,12 +56,28 @@ public struct LedgerProcessor {
         }
     }
 
+    /// The contracts that have events in a ledger, each once: the only ones of which it need be known whether they are tracked.
+    ///
+    /// - Parameter ledgerXDR: one `LedgerCloseMeta`, as XDR.
+    /// - Returns: the contracts of all events for which ``process(_:)`` asks whether they are tracked.
+    /// - Throws: ``LedgerProcessingError`` if the bytes are no ledger.
+    public static func contractsWithEvents(in ledgerXDR: RawSpan) throws(LedgerProcessingError) -> Set<Hash32> {
+        var contracts: Set<Hash32> = []
+        do throws(XDRError) {
+            _ = try LedgerReader.read(ledgerXDR) { event in
+                if let contract = event.contractID { contracts.insert(contract) }
+            }
+        } catch {
+            throw LedgerProcessingError(ledger: error.ledger, .xdr(error))
+        }
+        return contracts
+    }
+
     private mutating func walk(_ ledgerXDR: RawSpan) throws(LedgerProcessingError) -> LedgerHeader {
         var failure: LedgerProcessingError.Cause?
         let header: LedgerHeader
         do throws(XDRError) {
             header = try LedgerReader.read(ledgerXDR) { event in
-                eventCount &+= 1
                 // The walk goes on to its end after a failure: whether the bytes are a ledger at all comes first.
                 guard failure == nil, let contract = event.contractID else { return }
                 tracked.forEachProtocol(of: contract) { trackedIndex in
@@ -98,20 +113,20 @@ public struct LedgerProcessor {
     /// How many rows of all protocols wait to be taken, and their bytes.
     public var pending: (rows: Int, bytes: Int) {
         emitters.reduce(into: (0, 0)) { sum, emitter in
-            sum.0 += emitter.rowCount
-            sum.1 += emitter.tuples.count
+            sum.0 += emitter.encoder.rowCount
+            sum.1 += emitter.encoder.tuples.count
         }
     }
 
     /// The rows so far, by protocol.
     public var rows: [ProtocolRows] {
-        zip(protocols, emitters).map { ProtocolRows(id: $0, rowCount: $1.rowCount, tuples: $1.tuples) }
+        zip(protocols, emitters).map { ProtocolRows(id: $0, rowCount: $1.encoder.rowCount, tuples: $1.encoder.tuples) }
     }
 
     /// Hands out the rows so far, by protocol, without copying them, and begins anew.
     public mutating func takeRows() -> [ProtocolRows] {
         emitters.indices.map { index in
-            let rowCount = emitters[index].rowCount
+            let rowCount = emitters[index].encoder.rowCount
             return ProtocolRows(id: protocols[index], rowCount: rowCount, tuples: emitters[index].takeTuples())
         }
     }

@@ -1,3 +1,5 @@
+public import StateChanges
+
 /// Turns the events of the contracts of one protocol into state changes.
 ///
 /// A processor keeps nothing between events: what it emits depends on the event alone, so that a ledger gives the same rows on every run.
@@ -15,4 +17,21 @@ public protocol ProtocolProcessor: Sendable {
     ///   - changes: takes the state changes, in their order.
     /// - Throws: why the event has none. What was emitted before is dropped.
     func process(_ event: TrackedEvent, into changes: inout StateChangeEmitter) throws(IgnoredReason)
+}
+
+/// The protocols that this build knows.
+public enum ProtocolRegistry {
+    /// One processor a protocol, in the order in which protocols are shown. A new protocol is a file of its own and a line here.
+    public static let processors: [any ProtocolProcessor] = [
+        SEP41(),
+        SEP50(),
+    ]
+
+    /// The ids of all known protocols.
+    public static var ids: [ProtocolID] { processors.map(\.id) }
+
+    /// The processor of a protocol; nil if this build has none.
+    public static func processor(for id: ProtocolID) -> (any ProtocolProcessor)? {
+        processors.first { $0.id == id }
+    }
 }

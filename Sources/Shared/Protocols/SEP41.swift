@@ -1,3 +1,4 @@
+public import StateChanges
 import StellarXDR
 
 /// Fungible tokens (SEP-41): transfer, mint, burn, clawback, approve.
@@ -42,28 +43,44 @@ public struct SEP41: ProtocolProcessor {
         changes.emit(.balance, .mint, account: to, token: event.contract, amount: payment.amount, toMuxedID: payment.toMuxedID)
     }
 
-    /// The next topic is from; data: i128.
+    /// The next topic is from; data: i128, or a strict map with amount.
     private func burn(
         _ event: TrackedEvent, from arguments: TrackedEvent.Arguments, _ changes: inout StateChangeEmitter
     ) throws(IgnoredReason) {
         var arguments = arguments
         let from = try arguments.address()
-        guard let amount = event.data.i128 else { throw .dataShape }
+        let amount: Int128? = event.data.type == .map ? try strictMap(event.data)["amount"]?.i128 : event.data.i128
+        guard let amount else { throw .dataShape }
         changes.emit(.balance, .burn, account: from, token: event.contract, amount: DecimalText(amount))
     }
 
-    /// Topics from, spender; data: vec of exactly i128 and u32.
+    /// Topics from, spender; data: vec of exactly i128 and u32, or a strict map with amount and live_until_ledger.
     private func approve(_ event: TrackedEvent, _ changes: inout StateChangeEmitter) throws(IgnoredReason) {
         var arguments = try event.arguments(2)
         let from = try arguments.address()
         let spender = try arguments.address()
-        guard let fields = event.data.vector, fields.count == 2 else { throw .dataShape }
-        guard let amount = fields[0]?.i128, let until = fields[1]?.u32 else { throw .dataShape }
+        let fields: (amount: Int128?, until: UInt32?)
+        if let vector = event.data.vector {
+            guard vector.count == 2 else { throw .dataShape }
+            fields = (vector[0]?.i128, vector[1]?.u32)
+        } else {
+            let map = try strictMap(event.data)
+            fields = (map["amount"]?.i128, map["live_until_ledger"]?.u32)
+        }
+        guard let amount = fields.amount, let until = fields.until else { throw .dataShape }
         changes.setKeyValue { $0.add("live_until_ledger", number: until) }
         changes.emit(.allowance, .update, account: from, token: event.contract, amount: DecimalText(amount), spender: spender)
     }
 
+    /// Data that is a map of which every key is a symbol and occurs once, as the host makes it.
+    @_lifetime(copy data)
+    private func strictMap(_ data: SCValueView) throws(IgnoredReason) -> SCMapView {
+        guard let map = data.map, map.keysAreDistinctSymbols else { throw .dataShape }
+        return map
+    }
+
     /// The topics behind an admin, who may be left out: one, or two of which the first is an address.
+    @_lifetime(copy event)
     private func afterAdmin(_ event: TrackedEvent) throws(IgnoredReason) -> TrackedEvent.Arguments {
         if event.argumentCount == 1 { return try event.arguments(1) }
         var arguments = try event.arguments(2)

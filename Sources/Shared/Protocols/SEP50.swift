@@ -1,3 +1,4 @@
+public import StateChanges
 import StellarXDR
 
 /// Non-fungible tokens (SEP-50): transfer, mint, burn, consecutive_mint, approve, approve_for_all.
@@ -51,8 +52,9 @@ public struct SEP50: ProtocolProcessor {
     private func consecutiveMint(_ event: TrackedEvent, _ changes: inout StateChangeEmitter) throws(IgnoredReason) {
         var arguments = try event.arguments(1)
         let to = try arguments.address()
-        let fields = try twoFields(event.data, "from_token_id", "to_token_id")
-        guard let first = tokenID(fields.0), let last = tokenID(fields.1) else { throw .dataShape }
+        guard let first = tokenID(try field(0, "from_token_id", of: event.data)),
+            let last = tokenID(try field(1, "to_token_id", of: event.data))
+        else { throw .dataShape }
         guard let count = DecimalText(countFrom: first, through: last) else { throw .reversedRange }
         changes.setKeyValue {
             $0.add("from_token_id", text: DecimalText(first))
@@ -66,8 +68,9 @@ public struct SEP50: ProtocolProcessor {
         var arguments = try event.arguments(2)
         let approver = try arguments.address()
         guard let tokenID = tokenID(try arguments.value()) else { throw .topicType }
-        let fields = try twoFields(event.data, "approved", "live_until_ledger")
-        guard let approved = fields.0.address, let until = fields.1.u32 else { throw .dataShape }
+        guard let approved = try field(0, "approved", of: event.data).address,
+            let until = try field(1, "live_until_ledger", of: event.data).u32
+        else { throw .dataShape }
         changes.setKeyValue {
             $0.add("token_id", text: DecimalText(tokenID))
             $0.add("live_until_ledger", number: until)
@@ -79,34 +82,38 @@ public struct SEP50: ProtocolProcessor {
     private func approveForAll(_ event: TrackedEvent, _ changes: inout StateChangeEmitter) throws(IgnoredReason) {
         var arguments = try event.arguments(1)
         let owner = try arguments.address()
-        let fields = try twoFields(event.data, "operator", "live_until_ledger")
-        guard let approved = fields.0.address, let until = fields.1.u32 else { throw .dataShape }
+        guard let approved = try field(0, "operator", of: event.data).address,
+            let until = try field(1, "live_until_ledger", of: event.data).u32
+        else { throw .dataShape }
         changes.setKeyValue { $0.add("live_until_ledger", number: until) }
         changes.emit(.allowance, .update, account: owner, token: event.contract, amount: nil, spender: approved)
     }
 
     /// Data that is one token id: the bare value, a vec of it, or a map.
     private func onlyTokenID(_ data: SCValueView) throws(IgnoredReason) -> DecimalText {
-        var value: SCValueView? = data
+        let id: UInt256?
         if let vector = data.vector {
-            value = vector.count == 1 ? vector.first : nil
+            guard vector.count == 1, let value = vector.first else { throw .dataShape }
+            id = tokenID(value)
         } else if let map = data.map {
-            value = map["token_id"]
+            guard let value = map["token_id"] else { throw .dataShape }
+            id = tokenID(value)
+        } else {
+            id = tokenID(data)
         }
-        guard let value, let tokenID = tokenID(value) else { throw .dataShape }
-        return DecimalText(tokenID)
+        guard let id else { throw .dataShape }
+        return DecimalText(id)
     }
 
-    /// Data of two fields: a vec of exactly these, or a map.
-    private func twoFields(
-        _ data: SCValueView, _ first: StaticString, _ second: StaticString
-    ) throws(IgnoredReason) -> (SCValueView, SCValueView) {
+    /// The field at a place in data that is a vec of exactly two fields, or of a name in data that is a map.
+    @_lifetime(copy data)
+    private func field(_ index: Int, _ name: StaticString, of data: SCValueView) throws(IgnoredReason) -> SCValueView {
         if let vector = data.vector {
-            guard vector.count == 2, let one = vector[0], let two = vector[1] else { throw .dataShape }
-            return (one, two)
+            guard vector.count == 2, let value = vector[index] else { throw .dataShape }
+            return value
         }
-        guard let map = data.map, let one = map[first], let two = map[second] else { throw .dataShape }
-        return (one, two)
+        guard let map = data.map, let value = map[name] else { throw .dataShape }
+        return value
     }
 
     /// A token id: an integer of any type that cannot be, or is not, negative. Which contract uses which is up to it.

@@ -1,7 +1,7 @@
 public import StellarXDR
 
-/// An event that counts (type CONTRACT, body version 0, topic 0 a symbol), of a tracked contract. Valid only while it is processed.
-public struct TrackedEvent {
+/// An event that counts (type CONTRACT, body version 0, topic 0 a symbol), of a tracked contract. It cannot outlive the ledger's bytes.
+public struct TrackedEvent: ~Escapable {
     /// The contract.
     public let contract: Hash32
     /// Topic 0.
@@ -14,7 +14,8 @@ public struct TrackedEvent {
     private let topics: SCValueList
 
     /// - Throws: why the event does not count.
-    init(_ event: ContractEvent, of contract: Hash32) throws(IgnoredReason) {
+    @_lifetime(copy event)
+    init(_ event: borrowing ContractEvent, of contract: Hash32) throws(IgnoredReason) {
         guard event.type == .contract else { throw .notContractType }
         guard event.bodyVersion == 0 else { throw .bodyVersion }
         guard let name = event.topics.first?.symbol else { throw .noName }
@@ -27,6 +28,7 @@ public struct TrackedEvent {
 
     /// The topics after the name, to be taken one after another.
     /// - Throws: ``IgnoredReason/topicCount`` if there are not exactly so many.
+    @_lifetime(copy self)
     public func arguments(_ count: Int) throws(IgnoredReason) -> Arguments {
         guard argumentCount == count else { throw .topicCount }
         var values = topics.makeIterator()
@@ -35,11 +37,15 @@ public struct TrackedEvent {
     }
 
     /// Topics that are taken one after another.
-    public struct Arguments {
+    public struct Arguments: ~Escapable {
         fileprivate var values: SCValueList.Iterator
+
+        @_lifetime(copy values)
+        fileprivate init(values: SCValueList.Iterator) { self.values = values }
 
         /// The next topic.
         /// - Throws: ``IgnoredReason/topicCount`` if there is none.
+        @_lifetime(copy self)
         public mutating func value() throws(IgnoredReason) -> SCValueView {
             guard let value = values.next() else { throw .topicCount }
             return value

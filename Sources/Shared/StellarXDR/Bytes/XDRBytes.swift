@@ -1,26 +1,30 @@
 /// The bytes of one XDR value, read in place with explicit offsets.
 ///
 /// The generated code asks once, with `require`, for a run of neighbouring fields, and then reads them with functions that check nothing in
-/// release builds. Debug builds assert every read.
+/// release builds. Debug builds assert every read. It never leaves the `withUnsafeBytes` that it is made in: what a reader hands out are spans.
+@safe
 struct XDRBytes {
     let base: UnsafeRawPointer
     let count: Int
 
     init(_ bytes: UnsafeRawBufferPointer, _ field: StaticString) throws(XDRError) {
         guard let base = bytes.baseAddress else { throw .unexpectedEnd(0, needed: 4, remaining: 0, field) }
-        self.base = base
+        unsafe self.base = base
         count = bytes.count
     }
 
-    /// The same bytes as a buffer.
-    var buffer: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
+    /// The same bytes as a span.
+    var span: RawSpan {
+        @_lifetime(borrow self)
+        get { unsafe RawSpan(_unsafeStart: base, byteCount: count) }
+    }
 
     // MARK: Reads of bytes that are known to be there
 
     @inline(__always)
     func uint32(_ at: Int) -> UInt32 {
         assert(at >= 0 && at + 4 <= count)
-        return UInt32(bigEndian: base.loadUnaligned(fromByteOffset: at, as: UInt32.self))
+        return unsafe UInt32(bigEndian: base.loadUnaligned(fromByteOffset: at, as: UInt32.self))
     }
 
     @inline(__always)
@@ -31,7 +35,7 @@ struct XDRBytes {
     @inline(__always)
     func uint64(_ at: Int) -> UInt64 {
         assert(at >= 0 && at + 8 <= count)
-        return UInt64(bigEndian: base.loadUnaligned(fromByteOffset: at, as: UInt64.self))
+        return unsafe UInt64(bigEndian: base.loadUnaligned(fromByteOffset: at, as: UInt64.self))
     }
 
     /// An opaque value of 32 bytes.
@@ -102,5 +106,28 @@ struct XDRBytes {
         let paddingMask = (1 as UInt32) &<< (8 &* UInt32(truncatingIfNeeded: padded &- Int(length))) &- 1
         if uint32(end &- 4) & paddingMask != 0 { throw .nonZeroPadding(end &- 4, field) }
         return end
+    }
+}
+
+/// Functions that check one value of an XDR type in place and give the offset behind it. Most are generated, from the XDR definitions, by
+/// Scripts/generate-xdr.py.
+enum XDRSkip {
+    /// How deep values of recursive types (SCVal, ClaimPredicate, SCPQuorumSet, invocations, delegate signatures) may be nested in
+    /// themselves. The Rust implementation that the network runs has the same limit but counts every type, so it stops earlier. A thread of
+    /// the cooperative pool has 512 KiB of stack, of which 500 levels take less than 100 KiB optimised and some 440 KiB unoptimised.
+    static let depthLimit = 500
+
+    /// SCVal in bytes that have been checked before, or at the top of a value.
+    static func scVal(_ bytes: RawSpan, _ at: Int, _ depth: Int = depthLimit) throws(XDRError) -> Int {
+        try unsafe bytes.withUnsafeBytes { (bytes) throws(XDRError) -> Int in
+            try unsafe scVal(XDRBytes(bytes, "SCVal"), at, depth)
+        }
+    }
+}
+
+extension [UInt8] {
+    /// The bytes of a span as an array of their own, for a ledger that must outlive the page that it came in.
+    public init(copying span: RawSpan) {
+        self = unsafe span.withUnsafeBytes { unsafe [UInt8]($0) }
     }
 }

@@ -8,8 +8,8 @@ public enum LedgerReader {
     /// - Parameter xdr: one `LedgerCloseMeta`.
     /// - Throws: `XDRError` if the bytes are not a ledger that far.
     public static func readHeader(_ xdr: RawSpan) throws(XDRError) -> LedgerHeader {
-        try xdr.withUnsafeBytes { (bytes) throws(XDRError) -> LedgerHeader in
-            try beginning(XDRBytes(bytes, "LedgerCloseMeta.v")).header
+        try unsafe xdr.withUnsafeBytes { (bytes) throws(XDRError) -> LedgerHeader in
+            try unsafe beginning(XDRBytes(bytes, "LedgerCloseMeta.v")).header
         }
     }
 
@@ -24,8 +24,8 @@ public enum LedgerReader {
     ///     view into `xdr` and must not outlive the call.
     /// - Throws: `XDRError` if the bytes are not a ledger, or if a version is not known. Events before the error have been given by then.
     public static func read(_ xdr: RawSpan, onEvent: (ContractEvent) -> Void) throws(XDRError) -> LedgerWalk {
-        try xdr.withUnsafeBytes { (bytes) throws(XDRError) -> LedgerWalk in
-            let b = try XDRBytes(bytes, "LedgerCloseMeta.v")
+        try unsafe xdr.withUnsafeBytes { (bytes) throws(XDRError) -> LedgerWalk in
+            let b = try unsafe XDRBytes(bytes, "LedgerCloseMeta.v")
             let (version, header, start) = try beginning(b)
             do throws(XDRError) {
                 return try rest(b, start, version, header, onEvent)
@@ -110,4 +110,16 @@ public enum LedgerReader {
         }
         return at
     }
+}
+
+/// What a walk through a ledger found.
+public struct LedgerWalk: Sendable {
+    /// The ledger's header.
+    public let header: LedgerHeader
+
+    /// Transactions of the ledger, the failed ones included.
+    public let transactionCount: Int
+
+    /// Contract events that count, those for which the walk called back.
+    public let eventCount: Int
 }

@@ -11,16 +11,23 @@ public struct Hash32: Hashable, Comparable, Sendable, CustomStringConvertible {
     }
 
     /// The 32 bytes at an offset; nil if the span ends before them or the offset is negative.
+    @inlinable
     public init?(_ bytes: RawSpan, at offset: Int) {
-        let hash = bytes.withUnsafeBytes { Hash32(loading: $0, at: offset) }
-        guard let hash else { return nil }
-        self = hash
+        guard offset >= 0, offset <= bytes.byteCount - 32 else { return nil }
+        // The loads are checked against the bounds, and every bit pattern is a number.
+        words =
+            unsafe (
+                UInt64(bigEndian: bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self)),
+                UInt64(bigEndian: bytes.unsafeLoadUnaligned(fromByteOffset: offset + 8, as: UInt64.self)),
+                UInt64(bigEndian: bytes.unsafeLoadUnaligned(fromByteOffset: offset + 16, as: UInt64.self)),
+                UInt64(bigEndian: bytes.unsafeLoadUnaligned(fromByteOffset: offset + 24, as: UInt64.self))
+            )
     }
 
     /// A hash of exactly 32 bytes; nil for any other number of them.
     public init?(_ bytes: [UInt8]) {
         guard bytes.count == 32 else { return nil }
-        self.init(bytes.span.bytes, at: 0)
+        unsafe self.init(bytes.span.bytes, at: 0)
     }
 
     /// A hash written as 64 hexadecimal digits of either case; nil for anything else.
@@ -43,19 +50,6 @@ public struct Hash32: Hashable, Comparable, Sendable, CustomStringConvertible {
         }
         guard digits == 64 else { return nil }
         self.init(words: (words[0], words[1], words[2], words[3]))
-    }
-
-    /// Reads 32 bytes; nil if they are not all inside the buffer.
-    @inline(__always)
-    init?(loading bytes: UnsafeRawBufferPointer, at offset: Int) {
-        guard offset >= 0, offset <= bytes.count - 32 else { return nil }
-        self.init(
-            words: (
-                UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)),
-                UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self)),
-                UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: offset + 16, as: UInt64.self)),
-                UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: offset + 24, as: UInt64.self))
-            ))
     }
 
     /// The 32 bytes in order.
