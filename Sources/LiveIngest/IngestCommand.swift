@@ -1,6 +1,8 @@
 public import ArgumentParser
 import ConnectionOptions
 import Operations
+import PostgreSQL
+import Store
 
 /// `wallet-backend ingest`.
 public struct IngestCommand: AsyncParsableCommand {
@@ -21,7 +23,8 @@ public struct IngestCommand: AsyncParsableCommand {
             stands right before, with the ledger's state changes. A cursor that lags belongs to a migration, until it has caught up. \
             Only one live ingestion runs at a time. Every flag may come from its environment variable; a flag wins.
 
-            Exit status: 0 after SIGTERM or SIGINT, 1 failed, 64 usage.
+            Exit status: 0 after SIGTERM or SIGINT, 1 failed, 64 usage; 143 or 130 where it had to be ended at once, as it had not ended ten \
+            seconds after the signal or got a second one.
             """)
 
     @OptionGroup var databaseOptions: DatabaseOptions
@@ -54,4 +57,17 @@ public struct IngestCommand: AsyncParsableCommand {
             startLedger: try Self.startLedger.resolveIfGiven(startLedger, environment: environment).map { UInt32($0) },
             cursorNames: try cursorNames.resolve(environment: environment), metricsPort: try metrics.resolve(environment: environment))
     }
+}
+
+/// The settings of `ingest`, validated.
+struct IngestConfiguration: Sendable {
+    let database: ConnectionString
+    let rpcURL: String
+    let networkPassphrase: String
+    /// Names the lock of live ingestion.
+    let network: String
+    /// Where an empty database begins.
+    let startLedger: UInt32?
+    let cursorNames: CursorNames
+    let metricsPort: Int?
 }

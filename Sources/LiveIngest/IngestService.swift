@@ -20,10 +20,10 @@ struct IngestService: Sendable {
         case failure(String)
     }
 
-    /// Runs until a signal or a failure that nothing mends; the cause is logged here. To be told to end is the regular end: success.
+    /// Runs until a signal or a failure that nothing mends; the cause is logged here. A signal is the regular end: success.
     func execute() async -> ExitStatus {
         TerminationSignals.ignoreBrokenPipes()
-        let signals = await TerminationSignals()
+        let signals = TerminationSignals(logger: logger)
         let ending = await withTaskGroup(of: Ending?.self) { group in
             group.addTask {
                 var signals = signals.makeAsyncIterator()
@@ -33,7 +33,7 @@ struct IngestService: Sendable {
             group.addTask { await follow() }
             var ending: Ending?
             while ending == nil, let ended = await group.next() { ending = ended }
-            // The transaction under way ends before the group does.
+            // The transaction under way ends before the group does, or the connection: a server that does not respond is not waited for.
             group.cancelAll()
             return ending
         }

@@ -2,6 +2,7 @@ import LedgerSources
 import Logging
 import Operations
 import Protocols
+import StateChanges
 import StellarXDR
 import Store
 
@@ -66,10 +67,12 @@ struct LiveIngest: Sendable {
 
     private func commit(_ ledger: CheckedLedger, isFirst: Bool, tip: UInt32, _ log: inout IngestLog) async throws {
         let began = ContinuousClock.now
-        let result = try await database.commit(ledger.sequence, isFirst: isFirst) {
+        // Before the transaction: it locks what migrations wait for. Which of these contracts are tracked is asked in it.
+        let withEvents = Result { () throws(LedgerProcessingError) in try LedgerProcessor.contractsWithEvents(in: ledger.xdr.span.bytes) }
+        let result = try await database.commit(ledger.sequence, isFirst: isFirst, contracts: withEvents) {
             ids, contracts throws(LedgerProcessingError) in
             var processor = try LedgerProcessor(
-                protocols: ids, tracked: TrackedContracts(contracts), onIgnored: logger.logLevel <= .debug ? { tell($0) } : nil)
+                protocols: ids, tracked: TrackedContracts(contracts), onIgnored: logger.logLevel <= .debug ? { logIgnored($0) } : nil)
             _ = try processor.process(ledger.xdr.span.bytes)
             metrics.ignored(processor.counts.reduce(0) { $0 + $1.ignored })
             return processor.takeRows().map { StateChangeRows($0.id, rowCount: $0.rowCount, chunks: [$0.tuples]) }
@@ -78,7 +81,34 @@ struct LiveIngest: Sendable {
         log.committed(ledger.sequence, result, tip: tip)
     }
 
-    private func tell(_ event: IgnoredEvent) {
+    private func logIgnored(_ event: IgnoredEvent) {
         logger.debug("event gives no row", metadata: event.fields.mapValues { "\($0)" })
+    }
+}
+
+/// Why live ingestion cannot go on; what the database, the RPC or a ledger itself says comes as an error of theirs.
+enum IngestError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Nothing was ingested yet, and nobody says where to begin.
+    case startLedgerNeeded(key: String)
+    /// The cursors contradict each other.
+    case impossiblePosition(oldestKey: String, CursorReading, latestKey: String, CursorReading)
+    /// The RPC does not keep the next ledger any more.
+    case ledgerGone(next: UInt32, detail: String)
+    /// The RPC's ledgers do not follow the last one that was ingested.
+    case brokenChain(ledger: UInt32, tries: Int)
+
+    /// What is wrong, with the numbers, and what to do.
+    var description: String {
+        switch self {
+        case .startLedgerNeeded(let key):
+            "nothing was ingested yet (\(key) is missing or 0): give --start-ledger, the first ledger to keep"
+        case .impossiblePosition(let oldestKey, let oldest, let latestKey, let latest):
+            "\(oldestKey) is \(oldest) and \(latestKey) is \(latest) in ingest_store: correct them by hand"
+        case .ledgerGone(let next, let detail):
+            "ledger \(next) is next, but the RPC does not keep it any more (\(detail)): use an RPC that does; going on later would leave a gap"
+        case .brokenChain(let ledger, let tries):
+            "ledger \(ledger) does not name the hash of the ledger ingested before it, in \(tries) responses of the RPC: "
+                + "it may be on a fork or on another network"
+        }
     }
 }

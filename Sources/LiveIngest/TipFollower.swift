@@ -19,7 +19,7 @@ struct TipFollower: Sendable {
     private static let patienceWithTip = Duration.seconds(60)
     private static let triesForChain = 4
 
-    /// Checks that the RPC is on the network with this passphrase, as soon as it answers.
+    /// Checks that the RPC is on the network with this passphrase, as soon as it responds.
     /// - Throws: a `LedgerSourceError` that no repetition mends, `wrongNetwork` above all, or `CancellationError`.
     func requireNetwork(_ passphrase: String) async throws {
         try await persistently { try await rpc.requireNetwork(passphrase) }
@@ -52,12 +52,12 @@ struct TipFollower: Sendable {
         }
     }
 
-    /// Asks the RPC for as long as it takes.
-    private func persistently<Answer>(_ question: () async throws -> Answer) async throws -> Answer {
+    /// Repeats a request for as long as it takes.
+    private func persistently<Response>(_ request: () async throws -> Response) async throws -> Response {
         var pause = Self.pollInterval
         while true {
             do {
-                return try await question()
+                return try await request()
             } catch let error as LedgerSourceError {
                 if error.code == .cancelled { throw CancellationError() }
                 guard error.isTransient else { throw error }
@@ -69,13 +69,13 @@ struct TipFollower: Sendable {
     }
 
     private func waitForTip(_ first: UInt32) async throws -> UInt32 {
-        var told = ContinuousClock.now
+        var warned = ContinuousClock.now
         while true {
             let health = try await rpc.health()
             metrics.networkTip(health.latestLedger)
             if health.latestLedger >= first { return health.latestLedger }
-            if ContinuousClock.now - told >= Self.patienceWithTip {
-                told = ContinuousClock.now
+            if ContinuousClock.now - warned >= Self.patienceWithTip {
+                warned = ContinuousClock.now
                 logger.warning(
                     "the network closes no ledger, or the RPC does not see it",
                     metadata: ["next": "\(first)", "network_tip": "\(health.latestLedger)", "for_another": "\(Self.patienceWithTip)"])

@@ -1,16 +1,16 @@
 import PostgreSQL
-import Protocols
+import StateChanges
 import Store
 import TestSupport
 import Testing
 
 /// Locks between sessions, and who holds them.
 @Suite(.timeLimit(.minutes(5))) struct AdvisoryLockTests {
-    @Test func theSecondIsToldWhoHoldsIt() async throws {
+    @Test func theRefusalOfTheSecondNamesTheFirst() async throws {
         try await withEmptyDatabase { address in
             let first = try await connect(address, as: "the first migration")
             let second = try await connect(address, as: "the second migration")
-            let name = AdvisoryLock.migrationName("SEP41")
+            let name = try #require(AdvisoryLock.migrationNames("SEP41").first)
             try await AdvisoryLock.acquire(name, on: first)
             let error = await #expect(throws: StoreError.self) { try await AdvisoryLock.acquire(name, on: second) }
             guard case .lockHeld(name, let holders) = error else {
@@ -23,11 +23,25 @@ import Testing
             #expect(holders.first?.clientAddress == nil)
             #expect(error?.description.contains("the first migration") == true)
             // Another protocol's is free, and so is this one once it was let go.
-            try await AdvisoryLock.acquire(AdvisoryLock.migrationName("SEP50"), on: second)
+            for other in AdvisoryLock.migrationNames("SEP50") { try await AdvisoryLock.acquire(other, on: second) }
             #expect(try await AdvisoryLock.release(name, on: first))
             try await AdvisoryLock.acquire(name, on: second)
             #expect(try await !AdvisoryLock.release(name, on: first))
         }
+    }
+
+    /// The numbers are what the Go tool computes: FNV-1a 64 of the name, as a signed number.
+    @Test func theNamesAndKeysAreThoseThatOthersKnow() {
+        #expect(
+            AdvisoryLock.migrationNames("SEP41") == [
+                "wallet-backend-migrate-protocol_SEP41_history_cursor", "wallet-backend-history-SEP41",
+            ])
+        #expect(AdvisoryLock.key(for: "wallet-backend-history-SEP41") == 3_765_383_363_378_513_446)
+        #expect(AdvisoryLock.key(for: "wallet-backend-history-SEP50") == 3_764_533_440_890_095_568)
+        #expect(
+            AdvisoryLock.writerNames(["SEP50", "SEP41", "SEP50"]) == [
+                "wallet-backend-writer-protocol_SEP41_history_cursor", "wallet-backend-writer-protocol_SEP50_history_cursor",
+            ])
     }
 
     @Test func aNewWriterWaitsUntilTheOldSessionIsGone() async throws {
@@ -36,7 +50,7 @@ import Testing
             let new = try await connect(address, as: "new writer")
             let observer = try await connect(address)
             let newPID = try #require(await new.backendPID)
-            let name = AdvisoryLock.writerName("SEP41")
+            let name = try #require(AdvisoryLock.writerNames(["SEP41"]).first)
             try await AdvisoryLock.acquire(name, waitingAtMost: .seconds(1), on: old, logger: quiet)
             let error = await #expect(throws: StoreError.self) {
                 try await AdvisoryLock.acquire(name, waitingAtMost: .milliseconds(1), on: new, logger: quiet)

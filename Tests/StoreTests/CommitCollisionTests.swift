@@ -1,5 +1,5 @@
 import PostgreSQL
-import Protocols
+import StateChanges
 import Store
 import TestSupport
 import Testing

@@ -1,4 +1,4 @@
-import Protocols
+import StateChanges
 import Store
 import Testing
 

@@ -1,5 +1,6 @@
 import PostgreSQL
 import Protocols
+import StateChanges
 import StellarXDR
 import Store
 import Synchronization
@@ -41,7 +42,7 @@ import Testing
     /// Runs a commit whose rows are those above, for whichever protocols they are asked for.
     @discardableResult
     private static func run(_ commit: LiveCommit, on connection: PostgresConnection) async throws(LiveCommitError) -> Outcome {
-        Outcome(try await commit.run(on: connection) { ids, _ in ids.map { rows($0, commit.ledger) } })
+        Outcome(try await commit.run(on: connection, contracts: .success([])) { ids, _ in ids.map { rows($0, commit.ledger) } })
     }
 
     /// The error of a commit, which must be the store's.
@@ -155,7 +156,7 @@ import Testing
     @Test func aLedgerWithoutRowsMovesTheCursorToo() async throws {
         try await Self.withLatest99 { _, connection in
             for id in Self.both { try await connection.setHistoryCursor(id, "99") }
-            let result = try await Self.commit(100).run(on: connection) { _, _ in [Self.rows("SEP50", 100)] }
+            let result = try await Self.commit(100).run(on: connection, contracts: .success([])) { _, _ in [Self.rows("SEP50", 100)] }
             #expect(Outcome(result) == Outcome(advanced: ["SEP41": 0, "SEP50": 1]))
             #expect(try await connection.historyCursor("SEP41") == "100")
             #expect(try await connection.count("state_changes") == 1)
@@ -177,7 +178,8 @@ import Testing
     /// A migration that begins later creates it: nobody else may.
     @Test func aMissingCursorStaysMissingAndNoRowsAreMade() async throws {
         try await Self.withLatest99 { _, connection in
-            let result = try await Self.commit(100).run(on: connection) { ids, _ in
+            // A ledger that cannot be read is no obstacle: nobody asks for its rows.
+            let result = try await Self.commit(100).run(on: connection, contracts: .failure(Self.unreadable)) { ids, _ in
                 Issue.record("asked for rows of \(ids)")
                 return []
             }
@@ -191,7 +193,7 @@ import Testing
         try await Self.withLatest99 { _, connection in
             try await connection.setHistoryCursor("SEP41", "70")
             try await connection.setHistoryCursor("SEP50", "99")
-            let result = try await Self.commit(100).run(on: connection) { ids, contracts in
+            let result = try await Self.commit(100).run(on: connection, contracts: .success([])) { ids, contracts in
                 #expect(ids == ["SEP50"] && contracts.keys.sorted() == ["SEP50"])
                 // Rows that nobody asked for are not stored.
                 return Self.both.map { Self.rows($0, 100) }
@@ -238,7 +240,20 @@ import Testing
 
     // MARK: contracts
 
-    @Test func theRowsAreMadeOfTheContractsThatTheProtocolsHave() async throws {
+    /// What is not a ledger.
+    private static let unreadable: LedgerProcessingError = {
+        do throws(LedgerProcessingError) {
+            _ = try LedgerProcessor.contractsWithEvents(in: [UInt8]().span.bytes)
+            preconditionFailure("no bytes are a ledger")
+        } catch {
+            return error
+        }
+    }()
+
+    private static func id(_ digits: String) throws -> Hash32 { try #require(Hash32(hex: String(repeating: digits, count: 32))) }
+
+    /// Of the contracts that have events, those that are tracked under one of the protocols whose rows are made; none that has no events.
+    @Test func onlyTheContractsOfTheLedgerAreLookedUp() async throws {
         try await Self.withLatest99 { _, connection in
             for id in Self.both { try await connection.setHistoryCursor(id, "99") }
             try await connection.execute(
@@ -246,20 +261,19 @@ import Testing
                 INSERT INTO protocol_wasms (wasm_hash, protocol_id) VALUES ('\\x01', 'SEP41'), ('\\x02', 'SEP50'), ('\\x03', NULL);
                 INSERT INTO protocol_contracts (contract_id, wasm_hash)
                     VALUES (decode(repeat('aa', 32), 'hex'), '\\x01'), (decode(repeat('bb', 32), 'hex'), '\\x02'),
-                           (decode(repeat('cc', 32), 'hex'), '\\x03')
+                           (decode(repeat('cc', 32), 'hex'), '\\x03'), (decode(repeat('dd', 32), 'hex'), '\\x01'),
+                           (decode(repeat('00', 32), 'hex'), '\\x01')
                 """)
             let seen = Mutex<[ProtocolID: [Hash32]]>([:])
-            _ = try await Self.commit(100).run(on: connection) { _, contracts in
+            // ee is nobody's, cc of no protocol.
+            let withEvents = Set(try ["aa", "bb", "cc", "ee", "00"].map(Self.id))
+            _ = try await Self.commit(100).run(on: connection, contracts: .success(withEvents)) { _, contracts in
                 seen.withLock { $0 = contracts }
                 return []
             }
-            #expect(seen.withLock { $0.mapValues { $0.map(\.description) } } == Self.contracts("aa", "bb"))
+            #expect(
+                try seen.withLock { $0.mapValues { Set($0) } } == ["SEP41": [Self.id("aa"), Self.id("00")], "SEP50": [Self.id("bb")]])
         }
-    }
-
-    private static func contracts(_ sep41: String, _ sep50: String?) -> [ProtocolID: [String]] {
-        func id(_ byte: String) -> String { String(repeating: byte, count: 32) }
-        return ["SEP41": [id(sep41)], "SEP50": sep50.map { [id($0)] } ?? []]
     }
 
     /// Whoever classifies contracts commits them before the ledger that deployed them: the transaction must see what was committed while it waited.
@@ -271,8 +285,9 @@ import Testing
             let other = try await connect(address)
             try await gate.execute("BEGIN; SELECT FROM ingest_store WHERE key = 'latest_ingest_ledger' FOR UPDATE")
             let seen = Mutex<[ProtocolID: [Hash32]]>([:])
+            let withEvents: Set<Hash32> = [try Self.id("ab")]
             let committing = Task {
-                try await Self.commit(100).run(on: connection) { _, contracts in
+                try await Self.commit(100).run(on: connection, contracts: .success(withEvents)) { _, contracts in
                     seen.withLock { $0 = contracts }
                     return []
                 }
@@ -285,21 +300,33 @@ import Testing
                 """)
             try await gate.query("ROLLBACK")
             #expect(try await committing.value.advanced == ["SEP41": 0, "SEP50": 0])
-            #expect(seen.withLock { $0.mapValues { $0.map(\.description) } } == Self.contracts("ab", nil))
+            #expect(try seen.withLock { $0 } == ["SEP41": [Self.id("ab")], "SEP50": []])
         }
     }
 
-    @Test func contractIDsThatAreNoneStopTheLedger() async throws {
-        try await Self.withLatest99 { _, connection in
-            try await connection.setHistoryCursor("SEP41", "99")
+    /// An id that no event can have is never looked up: live ingestion asks for such ids when it starts.
+    @Test func contractIDsThatAreNoneAreNamed() async throws {
+        try await withStore { _, connection in
+            try await LiveIngestion.refuseMalformedContracts(of: Self.both, on: connection)
             try await connection.execute(
                 """
-                INSERT INTO protocol_wasms (wasm_hash, protocol_id) VALUES ('\\x01', 'SEP41');
-                INSERT INTO protocol_contracts (contract_id, wasm_hash) VALUES ('\\xabcd', '\\x01')
+                INSERT INTO protocol_wasms (wasm_hash, protocol_id) VALUES ('\\x01', 'SEP41'), ('\\x03', NULL);
+                INSERT INTO protocol_contracts (contract_id, wasm_hash) VALUES ('\\xabcd', '\\x01'), ('\\x1234', '\\x03')
                 """)
-            #expect(await Self.failure(Self.commit(100), on: connection) == .malformedContractIDs(["abcd"], count: 1))
+            await #expect(throws: StoreError.malformedContractIDs(["abcd"], count: 1)) {
+                try await LiveIngestion.refuseMalformedContracts(of: Self.both, on: connection)
+            }
+        }
+    }
+
+    @Test func aLedgerThatCannotBeReadIsNotCommittedWhereItsRowsAreWanted() async throws {
+        try await Self.withLatest99 { _, connection in
+            try await connection.setHistoryCursor("SEP41", "99")
+            let error = await #expect(throws: LiveCommitError.self) {
+                try await Self.commit(100).run(on: connection, contracts: .failure(Self.unreadable)) { _, _ in [] }
+            }
+            #expect(error?.description == Self.unreadable.description)
             #expect(try await connection.cursor("latest_ingest_ledger") == "99")
-            #expect(try await connection.historyCursor("SEP41") == "99")
         }
     }
 
@@ -310,7 +337,7 @@ import Testing
             for id in Self.both { try await connection.setHistoryCursor(id, "99") }
             let before = try await Self.cursors(connection)
             let error = await #expect(throws: LiveCommitError.self) {
-                try await Self.commit(100).run(on: connection) { _, _ throws(LedgerProcessingError) in
+                try await Self.commit(100).run(on: connection, contracts: .success([])) { _, _ throws(LedgerProcessingError) in
                     // No processor has this name.
                     _ = try LedgerProcessor(protocols: ["NONE"], tracked: TrackedContracts([:]))
                     return []
@@ -334,7 +361,9 @@ import Testing
             for id in Self.both { try await connection.setHistoryCursor(id, "99") }
             let rows = StateChangeRows("SEP41", rowCount: 3, chunks: [Tuples.debits(ledgers: 100...100)])
             let error = await #expect(throws: LiveCommitError.self) {
-                try await Self.commit(100, isFirst: true).run(on: connection) { _, _ in [Self.rows("SEP50", 100), rows] }
+                try await Self.commit(100, isFirst: true).run(on: connection, contracts: .success([])) { _, _ in
+                    [Self.rows("SEP50", 100), rows]
+                }
             }
             guard case .store(.rowCountMismatch(100...100, "SEP41", expected: 3, stored: 1)) = error else {
                 Issue.record("not the wrong count: \(String(describing: error))")
@@ -346,14 +375,14 @@ import Testing
         }
     }
 
-    @Test func rowsThatAreThereAlreadyAreToldAndRolledBack() async throws {
+    @Test func rowsThatAreThereAlreadyAreReportedAndRolledBack() async throws {
         try await Self.withLatest99 { _, connection in
             try await connection.setHistoryCursor("SEP41", "99")
             try await Self.run(Self.commit(100), on: connection)
             try await connection.setCursor("latest_ingest_ledger", "99")
             try await connection.setHistoryCursor("SEP41", "99")
             guard case .rowsAlreadyThere(100...100, _) = await Self.failure(Self.commit(100), on: connection) else {
-                Issue.record("not told that rows are there")
+                Issue.record("not reported that rows are there")
                 return
             }
             #expect(try await connection.cursor("latest_ingest_ledger") == "99")
@@ -453,19 +482,15 @@ import Testing
         }
     }
 
-    /// Nothing is done again after a crash as a migration would: what was told to be committed must be there.
-    @Test func theCommitWaitsForTheDisk() async throws {
-        try await Self.withLatest99 { _, connection in
+    /// Nothing is done again after a crash as a migration would: what was reported as committed must be there.
+    @Test func theCommitWaitsForTheDiskWhateverTheDefault() async throws {
+        try await withSettingsNoted(synchronousCommit: "off") { connection in
+            try await connection.setCursor("oldest_ingest_ledger", "50")
+            try await connection.setCursor("latest_ingest_ledger", "99")
             try await connection.setHistoryCursor("SEP41", "99")
-            try await connection.execute(
-                """
-                CREATE TABLE seen (setting text);
-                CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql
-                    AS 'BEGIN INSERT INTO seen VALUES (current_setting(''synchronous_commit'')); RETURN NULL; END';
-                CREATE TRIGGER noted AFTER UPDATE ON ingest_store FOR EACH ROW EXECUTE FUNCTION note()
-                """)
+            try await connection.forgetSettings()
             try await Self.run(Self.commit(100), on: connection)
-            #expect(try await connection.query("SELECT DISTINCT setting FROM seen").map { $0[0] } == ["on"])
+            #expect(try await connection.notedSettings() == ["on"])
         }
     }
 }

@@ -37,7 +37,10 @@ import Testing
     }
 
     private static func kill(_ observer: PostgresConnection) async throws {
-        let killed = try await observer.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'the owner'")
+        let killed = try await observer.query(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'the owner'
+            """)
         #expect(killed.count == 1)
         try await observer.waitUntil("NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'the owner')")
     }

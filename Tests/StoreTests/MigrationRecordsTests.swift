@@ -1,5 +1,6 @@
 import PostgreSQL
-import Protocols
+
+import StateChanges
 import Store
 import TestSupport
 import Testing
@@ -119,6 +120,22 @@ import Testing
             try await connection.setHistoryCursor("SEP50", "121")
             #expect(try await MigrationRecords.complete(["SEP50": 120], on: connection) == ["SEP50"])
             #expect(try await MigrationRecords.complete([:], on: connection).isEmpty)
+        }
+    }
+
+    /// What a migration marks must not be undone by a crash: nobody would notice.
+    @Test(arguments: ["begin", "setStatus", "complete"])
+    func eachMarkWaitsForTheDiskWhateverTheDefault(mark: String) async throws {
+        try await withSettingsNoted(synchronousCommit: "off") { connection in
+            try await connection.setCursor("oldest_ingest_ledger", "100")
+            try await connection.setHistoryCursor("SEP41", "120")
+            try await connection.forgetSettings()
+            switch mark {
+            case "begin": _ = try await MigrationRecords.begin(["SEP41", "SEP50"], names: .init(), on: connection)
+            case "setStatus": try await MigrationRecords.setStatus(.failed, ["SEP41"], on: connection)
+            default: #expect(try await MigrationRecords.complete(["SEP41": 120], on: connection) == ["SEP41"])
+            }
+            #expect(try await connection.notedSettings() == ["on"])
         }
     }
 }

@@ -1,5 +1,5 @@
 import PostgreSQL
-import Protocols
+import StateChanges
 import Store
 import TestSupport
 import Testing
@@ -158,6 +158,17 @@ import Testing
             }
             #expect(outcomes == [["SEP41": .swapped], ["SEP41": .refused(.ledger(100)), "SEP50": .refused(.missing)]])
             #expect(try await connection.historyCursor("SEP41") == "100")
+        }
+    }
+
+    /// What a crash takes of these commits, cursor and rows together, is done again: waiting for the disk would only cost time.
+    @Test func theCommitDoesNotWaitForTheDiskWhateverTheDefault() async throws {
+        try await withSettingsNoted(synchronousCommit: "on") { connection in
+            try await connection.setHistoryCursor("SEP41", "99")
+            try await connection.forgetSettings()
+            let commit = StateChangeCommit(ledgers: 100...109, rows: [Tuples.rows("SEP41", ledgers: 100...109)])
+            #expect(try await commit.run(on: connection).storedRows == 10)
+            #expect(try await connection.notedSettings() == ["off"])
         }
     }
 }

@@ -1,4 +1,4 @@
-import Protocols
+import StateChanges
 import Store
 
 /// COPY BINARY tuples of state changes, made without the code under test.

@@ -44,22 +44,23 @@ public struct ConnectionString: Sendable, Hashable, CustomStringConvertible {
     private static func parse(_ text: String) throws(PostgresError) -> [Entry] {
         guard !text.utf8.contains(0) else { throw .invalidConnectionString("it holds a NUL character") }
         var message: UnsafeMutablePointer<CChar>?
-        guard let parsed = PQconninfoParse(text, &message) else {
-            let complaint = message.map { String(cString: $0) } ?? "out of memory"
-            PQfreemem(message)
+        guard let parsed = unsafe PQconninfoParse(text, &message) else {
+            let complaint = unsafe message.map { unsafe String(cString: $0) } ?? "out of memory"
+            unsafe PQfreemem(message)
             throw .invalidConnectionString(withoutQuotedParts(complaint))
         }
-        defer { PQconninfoFree(parsed) }
+        defer { unsafe PQconninfoFree(parsed) }
         var entries: [Entry] = []
-        var option = parsed
-        while let keyword = option.pointee.keyword {
-            if let value = option.pointee.val {
-                let keyword = String(cString: keyword)
+        var option = unsafe parsed
+        while let keyword = unsafe option.pointee.keyword {
+            if let value = unsafe option.pointee.val {
+                let keyword = unsafe String(cString: keyword)
                 // libpq marks with "*" what must not be displayed.
-                let marked = option.pointee.dispchar.map { String(cString: $0) == "*" } ?? false
-                entries.append(Entry(keyword: keyword, value: String(cString: value), isSecret: marked || keyword.hasSuffix("password")))
+                let marked = unsafe option.pointee.dispchar.map { unsafe String(cString: $0) == "*" } ?? false
+                unsafe entries.append(
+                    Entry(keyword: keyword, value: String(cString: value), isSecret: marked || keyword.hasSuffix("password")))
             }
-            option += 1
+            unsafe option += 1
         }
         return entries
     }

@@ -38,7 +38,7 @@ package final class ConnectionThread: SerialExecutor, @unchecked Sendable {
 
     private func run() {
         while let batch = nextJobs() {
-            for job in batch { job.runSynchronously(on: asUnownedSerialExecutor()) }
+            for job in batch { unsafe job.runSynchronously(on: asUnownedSerialExecutor()) }
         }
     }
 

@@ -1,14 +1,15 @@
 /// One connection to PostgreSQL with a thread of its own: libpq's blocking calls never run on the cooperative pool.
 ///
 /// Calls run one after another. A task that is cancelled while its call runs has the server cancel the statement, and gets an error of kind
-/// `cancelled`; COMMIT and ROLLBACK are never cancelled. Dropping the last reference closes the connection and ends the thread.
+/// `cancelled`; COMMIT and ROLLBACK are never cancelled. A server that does not respond to that within a few seconds is not waited for: the connection
+/// is closed. Dropping the last reference closes the connection and ends the thread.
 public actor PostgresConnection {
     private let thread: ConnectionThread
     private let waker: Waker
     private let session: PostgresSession
 
     /// The connection's own thread.
-    public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe thread.asUnownedSerialExecutor() }
 
     private init(to address: ConnectionString, onNotice: @escaping @Sendable (PostgresNotice) -> Void) throws(PostgresError) {
         waker = try Waker()
@@ -59,25 +60,25 @@ public actor PostgresConnection {
         }
     }
 
-    /// Runs one statement with parameters `$1`, `$2`, ... (nil: NULL) and gives its rows; `label` stands for the statement in errors.
+    /// Runs one statement with parameters `$1`, `$2`, ... (nil: NULL) and returns its rows; `label` stands for the statement in errors.
     @discardableResult
     public func query(_ sql: String, _ parameters: [String?] = [], label: String? = nil) async throws(PostgresError) -> [PostgresRow] {
         try await perform { session throws(PostgresError) in try session.query(sql, parameters, label: label) }
     }
 
-    /// Runs several statements, separated by semicolons, and gives the rows of each.
+    /// Runs several statements, separated by semicolons, and returns the rows of each.
     @discardableResult
     public func execute(_ script: String, label: String? = nil) async throws(PostgresError) -> [[PostgresRow]] {
         try await perform { session throws(PostgresError) in try session.execute(script, label: label) }
     }
 
-    /// Runs a `COPY ... FROM STDIN` with the chunks as its data, as they are, and gives the number of rows that the server stored.
+    /// Runs a `COPY ... FROM STDIN` with the chunks as its data, as they are, and returns the number of rows that the server stored.
     @discardableResult
     public func copyIn(_ sql: String, _ chunks: some Sequence<[UInt8]> & Sendable, label: String? = nil) async throws(PostgresError) -> Int
     {
         try await perform { session throws(PostgresError) in
             try session.copyIn(sql, label: label) { copy throws(PostgresError) in
-                for chunk in chunks { try copy.write(chunk.span.bytes) }
+                for chunk in chunks { try unsafe copy.write(chunk.span.bytes) }
             }
         }
     }

@@ -10,19 +10,27 @@ public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible 
         case connectFailed
         /// The connection broke, or was closed, before or while the call ran.
         case connectionLost
-        /// The calling task was cancelled, or someone cancelled the statement (57014).
+        /// The calling task was cancelled.
         case cancelled
+        /// 57014 that nobody here asked for: an administrator's `pg_cancel_backend`, a `statement_timeout` of the server, database or role.
+        case statementCancelled
         /// 40001: the transaction collided with another one; repeating it may succeed.
         case serializationFailure
         /// 40P01: the server chose this transaction as a deadlock's victim; repeating it may succeed.
         case deadlock
         /// 55P03: a lock was not to be had within `lock_timeout`.
         case lockNotAvailable
+        /// 53xxx: the disk is full, memory or connections are used up; the message says which.
+        case resourcesExhausted
+        /// 58000, 58030: the server's operating system failed it, as when reading or writing a file.
+        case systemError
+        /// The server takes no writes: a standby, or a primary that has become one (25006, or no transaction that may write begins).
+        case readOnlyServer
         /// 42P01: a table does not exist.
         case undefinedTable
         /// 23505: a row with this key is already there.
         case uniqueViolation
-        /// COPY stored another number of rows than it was told to expect.
+        /// COPY stored another number of rows than it was to expect.
         case rowCountMismatch
         /// Anything else: `sqlState` tells more.
         case other
@@ -58,6 +66,21 @@ public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible 
     /// Whether the connection is gone: the next call needs a new one.
     public var isConnectionGone: Bool { kind == .connectionLost || kind == .connectFailed }
 
+    /// Whether the next call needs a new connection: this one is gone, or leads to a server that takes no writes (any more).
+    public var needsNewConnection: Bool { isConnectionGone || kind == .readOnlyServer }
+
+    /// Whether the same transaction may succeed later, on this or (see `needsNewConnection`) a new connection, with nobody changing anything here:
+    /// collisions, lost connections, cancellations and time-outs of the server's own, a full disk, a failover.
+    public var mayPass: Bool {
+        switch kind {
+        case .connectionLost, .statementCancelled, .serializationFailure, .deadlock, .lockNotAvailable, .resourcesExhausted, .systemError,
+            .readOnlyServer:
+            true
+        case .connectFailed: !refusedForGood
+        case .invalidConnectionString, .cancelled, .undefinedTable, .uniqueViolation, .rowCountMismatch, .other: false
+        }
+    }
+
     /// One line: what was attempted, SQLSTATE, message, detail, hint.
     public var description: String {
         var text = attempted + ": " + message
@@ -80,10 +103,14 @@ public struct PostgresError: Error, Sendable, Hashable, CustomStringConvertible 
         case "55P03": .lockNotAvailable
         case "42P01": .undefinedTable
         case "23505": .uniqueViolation
-        case "57014": .cancelled
+        case "57014": .statementCancelled
+        case "25006": .readOnlyServer
+        case "58000", "58030": .systemError
         // Class 08 is broken connections; 57P0x are shutdowns, crashes and timeouts that end the session, as does 25P03.
         case "57P01", "57P02", "57P03", "57P04", "57P05", "25P03": .connectionLost
-        default: state.hasPrefix("08") ? .connectionLost : .other
+        case _ where state.hasPrefix("08"): .connectionLost
+        case _ where state.hasPrefix("53"): .resourcesExhausted
+        default: .other
         }
     }
 }

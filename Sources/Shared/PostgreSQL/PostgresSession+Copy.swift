@@ -1,5 +1,18 @@
 internal import CLibPQ
 
+/// Bytes that a COPY can send from where they are.
+public protocol CopyChunk: Sendable {
+    /// Writes all bytes to the stream.
+    func write(to stream: inout PostgresSession.CopyStream) throws(PostgresError)
+}
+
+extension [UInt8]: CopyChunk {
+    /// Writes all bytes to the stream, from the array's own storage.
+    public func write(to stream: inout PostgresSession.CopyStream) throws(PostgresError) {
+        try unsafe stream.write(span.bytes)
+    }
+}
+
 extension PostgresSession {
     /// The data side of a running `COPY ... FROM STDIN`.
     public struct CopyStream: ~Copyable {
@@ -22,30 +35,26 @@ extension PostgresSession {
         }
 
         private mutating func send(_ slice: RawSpan) throws(PostgresError) {
-            guard let handle = session.handle else { throw session.lost(attempted: attempted) }
-            if session.cancelFlag?.isCancelled == true {
-                throw PostgresError(kind: .cancelled, message: "the task was cancelled", attempted: attempted)
-            }
-            let accepted = slice.withUnsafeBytes { bytes in
-                PQputCopyData(handle, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(bytes.count))
+            guard let handle = unsafe session.handle else { throw session.lost(attempted: attempted) }
+            try session.refuseIfCancelled(attempted)
+            let accepted = unsafe slice.withUnsafeBytes { bytes in
+                unsafe PQputCopyData(handle, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(bytes.count))
             }
             guard accepted == 1 else {
                 endedByServer = true
                 return
             }
-            var unsent = PQflush(handle)
+            var unsent = unsafe PQflush(handle)
             while unsent == 1 {
                 try session.waitForSocket(writable: true, attempted)
-                if session.cancelFlag?.isCancelled == true {
-                    throw PostgresError(kind: .cancelled, message: "the task was cancelled", attempted: attempted)
-                }
-                unsent = PQflush(handle)
+                try session.refuseIfCancelled(attempted)
+                unsent = unsafe PQflush(handle)
             }
             if unsent < 0 { endedByServer = true }
         }
     }
 
-    /// Runs a `COPY ... FROM STDIN`, has `body` write its data, and gives the number of rows that the server stored.
+    /// Runs a `COPY ... FROM STDIN`, has `body` write its data, and returns the number of rows that the server stored.
     ///
     /// The bytes go from the caller's memory into libpq's send buffer, with no copy between. If `body` throws, the COPY fails on the server too
     /// (which fails an open transaction), and the body's error is thrown.
@@ -54,7 +63,7 @@ extension PostgresSession {
         _ sql: String, label: String? = nil, _ body: (inout CopyStream) throws(PostgresError) -> Void
     ) throws(PostgresError) -> Int {
         let attempted = label ?? sql.asAttempt
-        try startCopy(sql, attempted)
+        try startCopy(sql, .statement(attempted))
         var stream = CopyStream(session: self, attempted: attempted)
         do throws(PostgresError) {
             try body(&stream)
@@ -62,35 +71,34 @@ extension PostgresSession {
             abandonCopy(attempted)
             throw error
         }
-        if let handle, !stream.endedByServer { PQputCopyEnd(handle, nil) }
-        let answers = try collect(attempted, cancellable: true)
-        guard let stored = answers.last?.affectedRows else {
+        if let handle = unsafe handle, !stream.endedByServer { unsafe PQputCopyEnd(handle, nil) }
+        var stored: Int?
+        try collect(.statement(attempted)) { stored = $0.affectedRows }
+        guard let stored else {
             throw PostgresError(kind: .other, message: "the server did not say how many rows it stored", attempted: attempted)
         }
         return stored
     }
 
-    private func startCopy(_ sql: String, _ attempted: String) throws(PostgresError) {
-        guard let handle, isOpen else { throw lost(attempted: attempted) }
-        if cancelFlag?.isCancelled == true {
-            throw PostgresError(kind: .cancelled, message: "the task was cancelled", attempted: attempted)
-        }
-        guard PQsendQuery(handle, sql) == 1 else { throw failure(attempted: attempted) }
-        guard let result = try nextResult(attempted, cancellable: true) else { throw failure(attempted: attempted) }
+    private func startCopy(_ sql: String, _ call: ServerCall) throws(PostgresError) {
+        guard let handle = unsafe handle, isOpen else { throw lost(attempted: call.attempted) }
+        try refuseIfCancelled(call.attempted)
+        guard unsafe PQsendQuery(handle, sql) == 1 else { throw failure(attempted: call.attempted) }
+        guard let result = try nextResult(call) else { throw failure(attempted: call.attempted) }
         guard result.status != PGRES_COPY_IN else { return }
-        let first = result.error(attempted: attempted)
-        _ = try collect(attempted, cancellable: true)
-        throw first.map(adjusted)
-            ?? PostgresError(kind: .other, message: "the statement is not a COPY ... FROM STDIN", attempted: attempted)
+        let first = result.error(attempted: call.attempted)
+        try collect(call) { _ in }
+        throw first.map { adjusted($0, call) }
+            ?? PostgresError(kind: .other, message: "the statement is not a COPY ... FROM STDIN", attempted: call.attempted)
     }
 
-    /// Ends a COPY whose data stopped short, so that the session can go on; an answer that cannot be had means that the connection is gone.
+    /// Ends a COPY whose data stopped short, so that the session can go on; a result that cannot be had means that the connection is gone.
     private func abandonCopy(_ attempted: String) {
-        guard let handle, isOpen else { return }
-        PQputCopyEnd(handle, "the client gave up")
+        guard let handle = unsafe handle, isOpen else { return }
+        unsafe PQputCopyEnd(handle, "the client gave up")
         do throws(PostgresError) {
             // Cancellable: where the task was cancelled, the server may be waiting for a lock and not read that the client gave up.
-            _ = try collect(attempted, cancellable: true)
+            try collect(.statement(attempted)) { _ in }
         } catch {
             // The server's error is the one that was asked for; the caller has the reason.
         }

@@ -1,6 +1,6 @@
 public import Logging
 public import PostgreSQL
-public import Protocols
+public import StateChanges
 
 /// Session-level advisory locks, named by text: held until released or until the session ends, however it ends.
 public enum AdvisoryLock {
@@ -11,11 +11,17 @@ public enum AdvisoryLock {
         return Int64(bitPattern: hash)
     }
 
-    /// The name of the lock that a coordinator holds while it migrates the history of a protocol: one migration per protocol at a time.
-    public static func migrationName(_ id: ProtocolID) -> String { "wallet-backend-migrate-" + CursorNames.history(id) }
+    /// The names of the locks that a coordinator holds while it migrates the history of a protocol: one migration per protocol at a time. The first is
+    /// ours, the second that of the Go tool's migrations, so that neither runs beside the other.
+    public static func migrationNames(_ id: ProtocolID) -> [String] {
+        ["wallet-backend-migrate-" + CursorNames.history(id), "wallet-backend-history-" + id.rawValue]
+    }
 
-    /// The name of the fencing lock that a writer holds while it may commit: a new writer waits until the old one's session is really gone.
-    public static func writerName(_ id: ProtocolID) -> String { "wallet-backend-writer-" + CursorNames.history(id) }
+    /// The names of the fencing locks that a writer holds while it may commit rows of these protocols, in the order in which every writer takes them: a
+    /// new writer waits until the old one's session is really gone.
+    public static func writerNames(_ ids: [ProtocolID]) -> [String] {
+        Set(ids).sorted().map { "wallet-backend-writer-" + CursorNames.history($0) }
+    }
 
     /// The name of the lock that live ingestion holds while it runs.
     public static func liveIngestionName(network: String) -> String { "wallet-backend-ingest-" + network }
@@ -34,7 +40,7 @@ public enum AdvisoryLock {
     }
 
     /// Takes the lock, waiting for another session to let go of it; throws `lockHeld` after `limit` (whole milliseconds, at least one).
-    /// - Parameter logger: told whom it waits for.
+    /// - Parameter logger: gets a line about the sessions that it waits for.
     public static func acquire(
         _ name: String, waitingAtMost limit: Duration, on connection: PostgresConnection, logger: Logger
     ) async throws(StoreError) {
@@ -64,7 +70,7 @@ public enum AdvisoryLock {
         }
     }
 
-    /// Lets go of the lock; gives false where this session did not hold it.
+    /// Lets go of the lock; returns false where this session did not hold it.
     @discardableResult
     public static func release(_ name: String, on connection: PostgresConnection) async throws(StoreError) -> Bool {
         try await connection.perform { session throws(StoreError) in

@@ -1,5 +1,5 @@
 public import PostgreSQL
-public import Protocols
+public import StateChanges
 
 /// What the database says of the protocols that a migration is asked for; read in one snapshot, before anything is written.
 public struct MigrationPrerequisites: Sendable, Hashable {
@@ -58,7 +58,52 @@ public enum CursorStart: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// What a migration writes besides state changes.
+/// A status column of `protocols`.
+public enum ProtocolStatus: String, Sendable, Hashable {
+    /// Nothing was done yet.
+    case notStarted = "not_started"
+    /// Under way, or broken off.
+    case inProgress = "in_progress"
+    /// Done.
+    case success
+    /// Given up; may be tried again.
+    case failed
+}
+
+/// What `protocols` says of a protocol.
+public struct ProtocolRecord: Sendable, Hashable {
+    /// Its name.
+    public let id: ProtocolID
+    /// Whether its contracts are known.
+    public let classificationStatus: ProtocolStatus
+    /// How far the migration of its history is.
+    public let historyMigrationStatus: ProtocolStatus
+
+    /// The records of those protocols that have one.
+    static func read(_ ids: [ProtocolID], in session: PostgresSession) throws(StoreError) -> [ProtocolID: ProtocolRecord] {
+        let rows = try StoreError.wrapping { () throws(PostgresError) in
+            try session.query(
+                "SELECT id, classification_status, history_migration_status FROM protocols WHERE id = ANY($1)", [ids.arrayLiteral],
+                label: "reading table protocols")
+        }
+        var records: [ProtocolID: ProtocolRecord] = [:]
+        for row in rows {
+            let id = ProtocolID(rawValue: row["id"] ?? "")
+            records[id] = ProtocolRecord(
+                id: id, classificationStatus: try status("classification_status", id, row),
+                historyMigrationStatus: try status("history_migration_status", id, row))
+        }
+        return records
+    }
+
+    private static func status(_ column: String, _ id: ProtocolID, _ row: PostgresRow) throws(StoreError) -> ProtocolStatus {
+        let text = row[column] ?? "NULL"
+        guard let status = ProtocolStatus(rawValue: text) else { throw .unknownStatus(id, column: column, value: text) }
+        return status
+    }
+}
+
+/// What a migration writes besides state changes. Each of these commits waits for the disk, whatever the server's default.
 public enum MigrationRecords {
     /// Marks the protocols `in_progress` and sees to it that each has a usable history cursor, in one transaction.
     ///
@@ -67,7 +112,7 @@ public enum MigrationRecords {
         _ ids: [ProtocolID], names: CursorNames, on connection: PostgresConnection
     ) async throws(StoreError) -> [ProtocolID: CursorStart] {
         try await connection.perform { session throws(StoreError) in
-            try session.storeTransaction(.readCommitted) { () throws(StoreError) in
+            try session.storeTransaction(.durable) { () throws(StoreError) in
                 let reading = try StoreError.wrapping { () throws(PostgresError) in
                     try session.readCursors([names.oldest])[names.oldest] ?? .missing
                 }
@@ -88,12 +133,12 @@ public enum MigrationRecords {
     {
         guard !ids.isEmpty else { return }
         try await connection.perform { session throws(StoreError) in
-            try session.storeTransaction(.readCommitted) { () throws(StoreError) in try setStatus(status, ids, in: session) }
+            try session.storeTransaction(.durable) { () throws(StoreError) in try setStatus(status, ids, in: session) }
         }
     }
 
     /// Marks the history of protocols complete, each only where its history cursor stands at or past the ledger that its migration has reached: a server
-    /// that crashed in between may have lost the last commits. The mark waits for the disk, and with it whatever was committed before.
+    /// that crashed in between may have lost the last commits. With the mark, whatever was committed before it is on the disk.
     ///
     /// Throws `unknownProtocols`, with nothing written, where one has no row.
     /// - Returns: the protocols that were marked.
@@ -102,10 +147,9 @@ public enum MigrationRecords {
     ) async throws(StoreError) -> Set<ProtocolID> {
         guard !reached.isEmpty else { return [] }
         return try await connection.perform { session throws(StoreError) in
-            try session.storeTransaction(.readCommitted) { () throws(StoreError) in
+            try session.storeTransaction(.durable) { () throws(StoreError) in
                 let cursors = try StoreError.wrapping { () throws(PostgresError) in
-                    try session.query("SET LOCAL synchronous_commit = on")
-                    return try session.readCursors(reached.keys.map(CursorNames.history))
+                    try session.readCursors(reached.keys.map(CursorNames.history))
                 }
                 let holding = reached.filter { id, ledger in
                     if case .ledger(let cursor)? = cursors[CursorNames.history(id)] { cursor >= ledger } else { false }

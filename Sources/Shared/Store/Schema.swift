@@ -1,5 +1,5 @@
 public import PostgreSQL
-public import Protocols
+public import StateChanges
 
 /// The tables that the program works on.
 public enum Schema {

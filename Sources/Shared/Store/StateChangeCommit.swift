@@ -1,5 +1,5 @@
 public import PostgreSQL
-public import Protocols
+public import StateChanges
 
 /// The writer's transaction: moves the history cursors over a contiguous range of ledgers and stores the state changes of that range.
 ///
@@ -12,7 +12,7 @@ public struct StateChangeCommit: Sendable {
         public let outcomes: [ProtocolID: CursorSwapOutcome]
         /// State changes stored, of all protocols together.
         public let storedRows: Int
-        /// From BEGIN to the answer to the swaps, waiting for locks included.
+        /// From BEGIN to the result of the swaps, waiting for locks included.
         public let swapTime: Duration
         /// COPY, indexes included.
         public let copyTime: Duration
@@ -33,7 +33,7 @@ public struct StateChangeCommit: Sendable {
 
     /// Runs the transaction.
     ///
-    /// Throws `commitFailed` (see `isTransient`, `isConnectionGone` and `isOutcomeUnknown` for what to do), `rowsAlreadyThere`,
+    /// Throws `commitFailed` (see `mayPass`, `isTransient`, `needsNewConnection` and `isOutcomeUnknown` for what to do), `rowsAlreadyThere`,
     /// `rowCountMismatch` or `impossibleLedgers`; the transaction is rolled back then. A cancelled task rolls back, unless COMMIT was already on its way.
     public func run(on connection: PostgresConnection) async throws(StoreError) -> Result {
         try await connection.perform { session throws(StoreError) in
@@ -66,17 +66,66 @@ public struct StateChangeCommit: Sendable {
     private func swap(in session: PostgresSession) throws(PostgresError) -> [ProtocolID: CursorSwapOutcome] {
         let ids = rows.map(\.id)
         guard !ids.isEmpty else { return [:] }
-        let script = """
-            \(PostgresSession.TransactionMode.readCommitted.beginStatement);
-            SET LOCAL synchronous_commit = off;
-            \(try CursorSwap.script(ids, from: ledgers.lowerBound - 1, to: ledgers.upperBound, in: session))
-            """
-        let answers = try session.execute(script, label: "swapping the history cursors")
-        return CursorSwap.outcomes(ids, answers.suffix(2))
+        let script = try CursorSwap.script(ids, from: ledgers.lowerBound - 1, to: ledgers.upperBound, in: session)
+        let rows = try session.begin(.relaxed, running: script, label: "swapping the history cursors")
+        return CursorSwap.outcomes(ids, rows[...])
     }
 
     private func failing<Value>(_ body: () throws(PostgresError) -> Value) throws(StoreError) -> Value {
         let ledgers = ledgers
         return try StoreError.wrapping({ StoreError(committing: ledgers, $0) }, body)
+    }
+}
+
+/// The rows of one protocol: COPY tuples in chunks, which need not end with a row.
+public struct StateChangeRows: Sendable {
+    /// The protocol.
+    public let id: ProtocolID
+    /// The number of tuples in all chunks together; COPY must store as many.
+    public let rowCount: Int
+    /// The tuples, in the form of `StateChangeTuple`, without header and trailer.
+    public let chunks: [any CopyChunk]
+
+    /// Rows for a commit.
+    public init(_ id: ProtocolID, rowCount: Int, chunks: [any CopyChunk]) {
+        self.id = id
+        self.rowCount = rowCount
+        self.chunks = chunks
+    }
+}
+
+/// Stores the rows of one protocol in a transaction that is open.
+struct StateChangeCopy {
+    let ledgers: ClosedRange<UInt32>
+    let rows: StateChangeRows
+
+    private static let statement =
+        "COPY state_changes (\(StateChangeTuple.columns.joined(separator: ", "))) FROM STDIN WITH (FORMAT binary)"
+    /// Signature, flags and the length of the header's extension, as "Binary Format" in COPY's reference has it: 19 bytes.
+    private static let header: [UInt8] = Array("PGCOPY\n".utf8) + [0xff, 0x0d, 0x0a, 0x00] + [0, 0, 0, 0] + [0, 0, 0, 0]
+    /// A field count of -1.
+    private static let trailer: [UInt8] = [0xff, 0xff]
+
+    /// Returns the number of rows stored. Throws `rowsAlreadyThere`, `rowCountMismatch` or `commitFailed`.
+    func run(in session: PostgresSession) throws(StoreError) -> Int {
+        guard rows.rowCount > 0 || !rows.chunks.isEmpty else { return 0 }
+        let stored = try StoreError.wrapping({ StoreError(committing: ledgers, $0) }) { () throws(PostgresError) in
+            try session.copyIn(Self.statement, label: "COPY of state changes of \(rows.id.rawValue)") { stream throws(PostgresError) in
+                try unsafe stream.write(Self.header.span.bytes)
+                for chunk in rows.chunks { try chunk.write(to: &stream) }
+                try unsafe stream.write(Self.trailer.span.bytes)
+            }
+        }
+        guard stored == rows.rowCount else {
+            throw .rowCountMismatch(ledgers: ledgers, rows.id, expected: rows.rowCount, stored: stored)
+        }
+        return stored
+    }
+}
+
+extension StoreError {
+    /// What went wrong in a transaction that stores the state changes of ledgers.
+    init(committing ledgers: ClosedRange<UInt32>, _ error: PostgresError) {
+        self = error.kind == .uniqueViolation ? .rowsAlreadyThere(ledgers: ledgers, error) : .commitFailed(ledgers: ledgers, error)
     }
 }

@@ -1,5 +1,5 @@
 public import PostgreSQL
-public import Protocols
+public import StateChanges
 
 /// Why an operation on the tables failed.
 public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -7,6 +7,8 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     case database(PostgresError)
     /// The database could not be reached within the time given to it.
     case unreachable(address: String, attempts: Int, last: PostgresError)
+    /// The database was reached, but has refused what was asked of it for the whole time given to it, for reasons that pass by themselves as a rule.
+    case refused(for: Duration, tries: Int, last: PostgresError)
     /// The tables are not those of the contract.
     case schemaMismatch([SchemaDifference])
     /// `oldest_ingest_ledger` is missing or 0.
@@ -21,7 +23,7 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     case malformedContractIDs([String], count: Int)
     /// State changes of this range are in the table already although the cursor says that they are not.
     case rowsAlreadyThere(ledgers: ClosedRange<UInt32>, PostgresError)
-    /// COPY stored another number of rows than the tuples were said to be.
+    /// COPY stored another number of rows than there were tuples.
     case rowCountMismatch(ledgers: ClosedRange<UInt32>, ProtocolID, expected: Int, stored: Int)
     /// A commit failed; nothing of it is in the database, unless `commitOutcomeUnknown` of the PostgreSQL error says otherwise.
     case commitFailed(ledgers: ClosedRange<UInt32>, PostgresError)
@@ -35,16 +37,37 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The PostgreSQL error behind it, if there is one.
     public var underlying: PostgresError? {
         switch self {
-        case .database(let error), .commitFailed(_, let error), .rowsAlreadyThere(_, let error), .unreachable(_, _, let error): error
+        case .database(let error), .commitFailed(_, let error), .rowsAlreadyThere(_, let error), .unreachable(_, _, let error),
+            .refused(_, _, let error):
+            error
         default: nil
         }
     }
 
     /// Deadlock or serialization failure: the same call on the same connection may succeed.
-    public var isTransient: Bool { underlying?.isTransient ?? false }
+    public var isTransient: Bool { attempt?.isTransient ?? false }
 
     /// The connection is gone; with a new one, the cursor in the database tells what was committed.
-    public var isConnectionGone: Bool { underlying?.isConnectionGone ?? false }
+    public var isConnectionGone: Bool {
+        if case .unreachable = self { true } else { attempt?.isConnectionGone ?? false }
+    }
+
+    /// The next call needs a new connection: this one is gone, or leads to a server that takes no writes (any more).
+    public var needsNewConnection: Bool {
+        if case .unreachable = self { true } else { attempt?.needsNewConnection ?? false }
+    }
+
+    /// Whether the same call may succeed later, on this or (see `needsNewConnection`) a new connection, with nobody changing anything here. False where
+    /// the time for further attempts is used up (`unreachable`, `refused`).
+    public var mayPass: Bool { attempt?.mayPass ?? false }
+
+    /// The error of a single attempt, which others may follow.
+    private var attempt: PostgresError? {
+        switch self {
+        case .database(let error), .commitFailed(_, let error), .rowsAlreadyThere(_, let error): error
+        default: nil
+        }
+    }
 
     /// A COMMIT was on its way when the connection broke: only the cursor in the database tells whether it took effect.
     public var isOutcomeUnknown: Bool { underlying?.commitOutcomeUnknown ?? false }
@@ -56,6 +79,8 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
             return error.description
         case .unreachable(let address, let attempts, let last):
             return "the database at \(address) cannot be reached (\(attempts) attempts): \(last.message)"
+        case .refused(let time, let tries, let last):
+            return "the database has refused for \(time) (\(tries) tries), the last time with: \(last)"
         case .schemaMismatch(let differences):
             return "the database does not have the tables that it should have: "
                 + differences.map(\.description).joined(separator: "; ")
@@ -92,5 +117,21 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
             let who = holders.isEmpty ? "a session that has just gone" : holders.map(\.description).joined(separator: "; ")
             return "lock '\(name)' is held by \(who)"
         }
+    }
+}
+
+extension StoreError {
+    /// Runs a body that only talks to the database; its errors become `database` or what `wrap` makes of them.
+    static func wrapping<Value: ~Copyable>(
+        _ wrap: (PostgresError) -> StoreError = StoreError.database, _ body: () throws(PostgresError) -> Value
+    ) throws(StoreError) -> Value {
+        do throws(PostgresError) { return try body() } catch { throw wrap(error) }
+    }
+}
+
+extension PostgresSession {
+    /// A transaction whose body may find more wrong than PostgreSQL does.
+    func storeTransaction<Value>(_ mode: TransactionMode, _ body: () throws(StoreError) -> Value) throws(StoreError) -> Value {
+        try transaction(mode, rethrowing: StoreError.database, body)
     }
 }
