@@ -8,7 +8,7 @@ struct CheckedLedger {
     let xdr: [UInt8]
     let header: LedgerHeader
 
-    init(_ ledger: SimulatorClient.Answer.Ledger) throws {
+    init(_ ledger: SimulatorClient.Response.Ledger) throws {
         let xdr = [UInt8](try #require(Data(base64Encoded: ledger.metadataXdr)))
         let header = try LedgerReader.read(xdr.span.bytes) { _ in }.header
         #expect(header.sequence == ledger.sequence && header.hash.hex == ledger.hash && "\(header.closeTime)" == ledger.ledgerCloseTime)
@@ -21,7 +21,7 @@ struct CheckedLedger {
     }
 
     /// Checks ledgers and that each names its predecessor.
-    static func chain(_ ledgers: [SimulatorClient.Answer.Ledger]) throws -> [CheckedLedger] {
+    static func chain(_ ledgers: [SimulatorClient.Response.Ledger]) throws -> [CheckedLedger] {
         let checked = try ledgers.map { try CheckedLedger($0) }
         for (previous, next) in zip(checked, checked.dropFirst()) {
             #expect(next.header.previousLedgerHash == previous.header.hash)

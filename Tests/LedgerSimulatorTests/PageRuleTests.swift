@@ -2,7 +2,7 @@ import Foundation
 import NIOHTTP1
 import Testing
 
-/// What the simulator answers to whom: codes and words of the real server.
+/// What the simulator says to whom: codes and words of the real server.
 @Suite struct PageRuleTests {
     @Test func smallMethods() async throws {
         try await SimulatorClient.with(SimulatorClient.made + ["--network-passphrase", "Some \"where\""]) { client in
@@ -19,9 +19,9 @@ import Testing
             #expect(unknown.error?.code == -32601)
             #expect(try await client.call("getHealth", "[1]").error?.code == -32602, "parameters go by name only")
             func code(_ body: String) async throws -> Int? {
-                let answer = try await client.post(body)
-                #expect(answer.status == .ok)
-                return try JSONDecoder().decode(SimulatorClient.Answer.self, from: answer.body).error?.code
+                let response = try await client.post(body)
+                #expect(response.status == .ok)
+                return try JSONDecoder().decode(SimulatorClient.Response.self, from: response.body).error?.code
             }
             #expect(try await code("{") == -32700)
             #expect(try await code("[]") == -32600)
@@ -87,10 +87,10 @@ import Testing
                 try await client.call("getLedgers", "{\"startLedger\":null,\"pagination\":{\"cursor\":\"349\",\"limit\":200}}").result)
             #expect(last.ledgers?.map(\.sequence) == Array(350...359), "a page that reaches the tip is shorter")
             let served = try await client.statistics()
-            #expect(served["served"] == 260 && served["distinct"] == 260 && served["max"] == 1)
-            #expect(served["bytes"] ?? 0 > 260 * 20_000)
+            #expect(served.served == 260 && served.distinct == 260 && served.max == 1)
+            #expect(served.bytes > 260 * 20_000)
             _ = try await client.ledgers(from: 100, limit: 1)
-            #expect(try await client.statistics()["max"] == 2)
+            #expect(try await client.statistics().max == 2)
         }
     }
 
@@ -103,12 +103,35 @@ import Testing
         }
     }
 
+    @Test func olderLedgersThanAreToldAreServed() async throws {
+        try await SimulatorClient.with(SimulatorClient.made + ["--oldest", "120", "--tell-oldest", "150"]) { client in
+            #expect(try await client.call("getHealth").result?.oldestLedger == 150)
+            let page = try await client.ledgers(from: 120, limit: 2).result
+            #expect(page?.ledgers?.map(\.sequence) == [120, 121] && page?.oldestLedger == 150)
+            let error = try await client.ledgers(from: 119, limit: 1).error
+            #expect(error?.code == -32600 && error?.message.contains("the oldest ledger: 150") == true)
+        }
+    }
+
+    @Test func aPageGoesOutAsFastAsItMay() async throws {
+        let clock = ContinuousClock()
+        try await SimulatorClient.with(SimulatorClient.made + ["--bytes-per-second", "100000"]) { client in
+            var pages: [[UInt32]?] = []
+            // 27 KB of base64 and more for each ledger.
+            let time = try await clock.measure {
+                pages.append(try await client.ledgers(from: 100, limit: 2).result?.ledgers?.map(\.sequence))
+            }
+            #expect(pages == [[100, 101]])
+            #expect(time > .milliseconds(400), "\(time)")
+        }
+    }
+
     @Test func pagesThatWouldTakeTooLongAreRefused() async throws {
         try await SimulatorClient.with(SimulatorClient.made + ["--max-response-bytes", "100000"]) { client in
             let error = try await client.ledgers(from: 100, limit: 10).error
             #expect(error?.code == -32001 && error?.message == "request exceeded processing limit threshold")
             #expect(try await client.ledgers(from: 100, limit: 1).result?.ledgers?.count == 1)
-            #expect(try await client.statistics()["served"] == 1, "what was refused was not served")
+            #expect(try await client.statistics().served == 1, "what was refused was not served")
         }
     }
 }

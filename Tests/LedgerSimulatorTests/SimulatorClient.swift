@@ -7,7 +7,7 @@ import Testing
 
 /// A running simulator and a client of it.
 struct SimulatorClient {
-    struct Answer: Decodable {
+    struct Response: Decodable {
         struct Failure: Decodable {
             let code: Int
             let message: String
@@ -60,21 +60,37 @@ struct SimulatorClient {
         return (response.status, response.headers, Data(try await response.body.collect(upTo: 1 << 28).readableBytesView))
     }
 
-    func call(_ method: String, _ parameters: String = "{}") async throws -> Answer {
-        let answer = try await post("{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"\(method)\",\"params\":\(parameters)}")
-        #expect(answer.status == .ok)
-        let decoded = try JSONDecoder().decode(Answer.self, from: answer.body)
+    func call(_ method: String, _ parameters: String = "{}") async throws -> Response {
+        let response = try await post("{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"\(method)\",\"params\":\(parameters)}")
+        #expect(response.status == .ok)
+        let decoded = try JSONDecoder().decode(Response.self, from: response.body)
         #expect(decoded.id == "a")
         return decoded
     }
 
-    func ledgers(from first: Int, limit: Int) async throws -> Answer {
+    func ledgers(from first: Int, limit: Int) async throws -> Response {
         try await call("getLedgers", "{\"startLedger\":\(first),\"pagination\":{\"limit\":\(limit)}}")
     }
 
-    func statistics() async throws -> [String: Int] {
+    /// What `/stats` tells.
+    struct Statistics: Decodable {
+        let served: Int
+        let distinct: Int
+        let max: Int
+        let bytes: Int
+        let faults: [String: Int]
+        let requests: [String: Int]
+    }
+
+    func statistics() async throws -> Statistics {
         let response = try await HTTPClient.shared.execute(HTTPClientRequest(url: url + "/stats"), timeout: .seconds(60))
-        let object = try JSONSerialization.jsonObject(with: Data(try await response.body.collect(upTo: 1 << 20).readableBytesView))
-        return (object as? [String: Any] ?? [:]).compactMapValues { $0 as? Int }
+        return try JSONDecoder().decode(Statistics.self, from: Data(try await response.body.collect(upTo: 1 << 20).readableBytesView))
+    }
+
+    /// A POST to a path that controls the simulator.
+    func control(_ path: String) async throws -> HTTPResponseStatus {
+        var request = HTTPClientRequest(url: url + path)
+        request.method = .POST
+        return try await HTTPClient.shared.execute(request, timeout: .seconds(60)).status
     }
 }

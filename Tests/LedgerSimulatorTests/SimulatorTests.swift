@@ -27,6 +27,37 @@ import Testing
         }
     }
 
+    @Test func ledgersGrowAndShrinkWhereThatIsAskedFor() async throws {
+        let arguments = [
+            "--seed", "4", "--first", "100", "--count", "40", "--ledger-bytes", "20000", "--ledger-bytes-from", "110:300000,120:0",
+            "--ledger-bytes-from", "130:60000", "--events", "2", "--events-from", "120:600",
+        ]
+        try await SimulatorClient.with(arguments) { client in
+            let ledgers = try CheckedLedger.chain(try #require(try await client.ledgers(from: 100, limit: 40).result?.ledgers))
+            for ledger in ledgers {
+                var events = 0
+                _ = try LedgerReader.read(ledger.xdr.span.bytes) { _ in events += 1 }
+                switch ledger.header.sequence {
+                case ..<110: #expect((15_000...25_000).contains(ledger.xdr.count))
+                case ..<120: #expect((240_000...360_000).contains(ledger.xdr.count) && events < 500)
+                default:
+                    #expect((100_000...600_000).contains(ledger.xdr.count) && events > 300, "\(ledger.xdr.count) bytes, \(events) events")
+                }
+            }
+        }
+    }
+
+    @Test func aLedgerMayHaveFiveThousandEvents() async throws {
+        let arguments = ["--seed", "4", "--first", "100", "--count", "20", "--ledger-bytes", "0", "--events", "5000"]
+        try await SimulatorClient.with(arguments) { client in
+            for ledger in try CheckedLedger.chain(try #require(try await client.ledgers(from: 100, limit: 3).result?.ledgers)) {
+                var events = 0
+                _ = try LedgerReader.read(ledger.xdr.span.bytes) { _ in events += 1 }
+                #expect(events > 3000)
+            }
+        }
+    }
+
     @Test func theSameSeedGivesTheSameLedgersInWhateverOrder() async throws {
         func ledger(_ client: SimulatorClient, _ sequence: Int) async throws -> String? {
             try await client.ledgers(from: sequence, limit: 1).result?.ledgers?.first?.metadataXdr
@@ -101,7 +132,9 @@ import Testing
     @Test(arguments: [
         [], ["--seed", "1", "--ledgers", "x"], ["--seed", "1", "--repeat", "1", "2"], ["--ledgers", "x", "--repeat", "1"],
         ["--seed", "1", "--first", "2147483000"], ["--ledgers", "x", "--repeat", "4294967295", "2"], ["--seed", "1", "--faults", "noise"],
-        ["--seed", "1", "--port", "70000"], ["--seed", "1", "--count", "0"], ["--seed", "-1"],
+        ["--seed", "1", "--events-from", "5"], ["--seed", "1", "--events-from", "5:20000"],
+        ["--ledgers", "x", "--ledger-bytes-from", "5:1"],
+        ["--seed", "1", "--bytes-per-second", "0"], ["--seed", "1", "--port", "70000"], ["--seed", "1", "--count", "0"], ["--seed", "-1"],
     ])
     func usageErrors(arguments: [String]) async throws {
         let simulator = try RunningProgram("ledger-simulator", ["serve"] + arguments)
@@ -111,6 +144,7 @@ import Testing
     @Test(arguments: [
         (["--ledgers", "/nowhere"], "/nowhere"), (["--ledgers", fixtures.path, "--first", "5"], "has no ledger 5"),
         (["--seed", "1", "--count", "5", "--oldest", "99"], "--oldest 99"),
+        (["--seed", "1", "--count", "5", "--oldest", "4", "--tell-oldest", "3"], "--tell-oldest 3"),
     ])
     func whatCannotBeServedIsSaid(arguments: [String], reason: String) async throws {
         let simulator = try RunningProgram("ledger-simulator", ["serve", "--port", "0"] + arguments)

@@ -6,14 +6,14 @@ import Testing
 struct JSONScanTests {
     private static let hash = String(repeating: "ab", count: 32)
 
-    private func scan(_ text: String) -> Result<LedgersAnswer.Outcome, JSONScanError> {
+    private func scan(_ text: String) -> Result<LedgersResponse.Outcome, JSONScanError> {
         let bytes = Array(text.utf8)
-        do { return .success(try LedgersAnswer.scan(bytes.span)) } catch { return .failure(error) }
+        do { return .success(try LedgersResponse.scan(bytes.span)) } catch { return .failure(error) }
     }
 
-    private func answer(_ text: String) throws -> LedgersAnswer {
-        guard case .result(let answer) = try scan(text).get() else { throw JSONScanError(offset: 0, reason: .expected("a result")) }
-        return answer
+    private func response(_ text: String) throws -> LedgersResponse {
+        guard case .result(let response) = try scan(text).get() else { throw JSONScanError(offset: 0, reason: .expected("a result")) }
+        return response
     }
 
     @Test func `finds what is asked for and where the XDR is`() throws {
@@ -23,7 +23,7 @@ struct JSONScanTests {
             {"hash":"\(Self.hash)","sequence":8,"ledgerCloseTime":"2","headerXdr":"AAA=","metadataXdr":""}
             ],"latestLedger":9,"latestLedgerCloseTime":3,"oldestLedger":2,"oldestLedgerCloseTime":1,"cursor":"8"}}
             """
-        let found = try answer(text)
+        let found = try response(text)
         #expect(found.ledgers.map(\.sequence) == [7, 8])
         #expect(found.ledgers.map { String(decoding: Array(text.utf8)[$0.metadata], as: UTF8.self) } == ["QUJD", ""])
         #expect(found.ledgers.allSatisfy { $0.hash == Hash32(hex: Self.hash) })
@@ -38,7 +38,7 @@ struct JSONScanTests {
             [ { "metadataXdr" :\t"QQ==" , "note":"\\\\", "\\u0073equence" : 4294967295 , "hash":"\(Self.hash)" } ],\r
             "oldestLedger":0,"latestLedger":1 } , "error":null, "id":"a \\"quoted\\" id" }\n
             """
-        let found = try answer(text)
+        let found = try response(text)
         #expect(found.ledgers.map(\.sequence) == [.max])
         #expect(found.cursor == "10")
         #expect(found.latestLedger == 1)
@@ -50,9 +50,9 @@ struct JSONScanTests {
             try scan(text).get() == .error(RPCErrorObject(code: -32600, message: "café 😀 \u{FFFD} \"x\"\n", data: #"{"a":[1]}"#)))
     }
 
-    @Test func `an answer without ledgers is an answer`() throws {
-        #expect(try answer(#"{"result":{}}"#) == answer(#"{"result":{"ledgers":[]}}"#))
-        #expect(try answer(#"{"result":{"ledgers":null}}"#).ledgers.isEmpty)
+    @Test func `a response without ledgers is a response`() throws {
+        #expect(try response(#"{"result":{}}"#) == response(#"{"result":{"ledgers":[]}}"#))
+        #expect(try response(#"{"result":{"ledgers":null}}"#).ledgers.isEmpty)
     }
 
     @Test(
@@ -76,10 +76,18 @@ struct JSONScanTests {
         for length in 0..<text.utf8.count {
             let result = scan(String(text.prefix(length)))
             guard case .failure(let error) = result else {
-                Issue.record("\(length) bytes were taken for a whole answer")
+                Issue.record("\(length) bytes were taken for a whole response")
                 continue
             }
             #expect(error.reason == .unexpectedEnd, "cut after \(length) bytes: \(error)")
+        }
+    }
+
+    @Test func `ledgers are counted in a response that is not finished`() {
+        let text = #"{"result":{"ledgers":[{"sequence":1,"metadataXdr":"QUJD"},{"sequence":2,"metadataXdr":"AAAAAAA"#
+        for (length, ledgers) in [(0, 0), (44, 0), (60, 1), (text.utf8.count - 12, 1), (text.utf8.count, 2)] {
+            let bytes = Array(text.utf8.prefix(length))
+            #expect(LedgersResponse.ledgersBegun(in: bytes.span) == ledgers, "\(length) bytes")
         }
     }
 
@@ -90,7 +98,7 @@ struct JSONScanTests {
 
     @Test func `random changes never crash it, and ranges stay inside`() throws {
         let seed = Array(
-            try SampleLedgers.answer([
+            try SampleLedgers.response([
                 SampleLedgers.element(SampleLedgers.xdr(1000), metadata: "QUJDRA=="),
                 SampleLedgers.element(SampleLedgers.xdr(1001), metadata: "QUJDRA=="),
             ]).utf8)
@@ -108,8 +116,8 @@ struct JSONScanTests {
                 default: bytes.removeLast(bytes.count - at)
                 }
             }
-            if case .result(let answer)? = try? LedgersAnswer.scan(bytes.span) {
-                #expect(answer.ledgers.allSatisfy { $0.metadata.lowerBound >= 0 && $0.metadata.upperBound <= bytes.count })
+            if case .result(let response)? = try? LedgersResponse.scan(bytes.span) {
+                #expect(response.ledgers.allSatisfy { $0.metadata.lowerBound >= 0 && $0.metadata.upperBound <= bytes.count })
             }
         }
     }

@@ -1,5 +1,6 @@
 import Foundation
 import LedgerSources
+import Logging
 import NIOCore
 import StellarXDR
 import Testing
@@ -121,6 +122,32 @@ struct LedgerPageTests {
         #expect(try mistake(in: page(1000, [Array(ledger.prefix(100))], .base64))?.code == .badLedger)
         #expect(try mistake(in: page(1000, [[]], .base64))?.code == .badLedger)
         #expect(try mistake(in: page(1000, [[UInt8](repeating: 0xFF, count: 1000)], .xdr))?.code == .badLedger)
+    }
+
+    @Test func `a ledger of an unknown version is permanent, damage is not`() throws {
+        var ledger = try SampleLedgers.xdr(1000)
+        ledger[3] = 9
+        let error = try #require(mistake(in: page(1000, [ledger], .base64)))
+        #expect(error.code == .unknownVersion)
+        #expect(error.ledgers == 1000...1000)
+        #expect(!error.isTransient)
+        let damaged = try #require(mistake(in: page(1000, [Array(ledger.prefix(2))], .base64)))
+        #expect(damaged.isTransient)
+    }
+
+    @Test func `a request that was cancelled says nothing about its ledgers`() async {
+        let task = Task {
+            let rpc = try StellarRPC(url: "http://127.0.0.1:1", logger: .init(label: "test"))
+            withUnsafeCurrentTask { $0?.cancel() }
+            let error = await failure { () async throws(LedgerSourceError) in try await rpc.page(from: 1000, limit: 1) }
+            await rpc.shutdown()
+            return (error, await failure { () async throws(LedgerSourceError) in try await rpc.page(from: 1000, limit: 1) })
+        }
+        let (cancelled, closed) = (try? await task.value) ?? (nil, nil)
+        #expect(cancelled?.code == .cancelled)
+        #expect(cancelled?.isTransient == true)
+        #expect(closed?.code == .cancelled || closed?.code == .closed)
+        #expect(closed?.isTransient == true)
     }
 
     @Test func `a page must hold something, inside of its bytes and below the last sequence`() {

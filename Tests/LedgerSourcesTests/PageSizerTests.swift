@@ -4,8 +4,19 @@ import Testing
 struct PageSizerTests {
     enum Event: Sendable {
         case received(Int, bytes: Int)
+        case brokenOff(Int, bytes: Int)
         case timedOut(Int)
         case learned(Int)
+    }
+
+    /// Ledgers as large as they come do not break a budget with the first requests, and pages of the right length are there after three of them.
+    @Test func theFirstRequestMayBeForOneLedger() {
+        var sizer = PageSizer(first: 1)
+        #expect(sizer.length == 1)
+        for (asked, length) in [(1, 2), (1, 2), (2, 4), (4, 7), (7, 7)] {
+            sizer.received(ledgers: asked, bytes: asked * 1_410_000)
+            #expect(sizer.length == length)
+        }
     }
 
     /// Ten million bytes a page, at most 200 ledgers; each row: events, and the length after each.
@@ -25,8 +36,19 @@ struct PageSizerTests {
             ),
             // Huge ledgers: one at a time, and never none.
             ([.received(2, bytes: 60_000_000)], [1]),
-            // The average follows: 1 MB, then (1 + 9 / 4) MB = 3.25 MB.
-            ([.received(10, bytes: 10_000_000), .received(10, bytes: 100_000_000)], [10, 3]),
+            // Ledgers that grow are believed at once: 1 MB, then 10 MB.
+            ([.received(10, bytes: 10_000_000), .received(10, bytes: 100_000_000)], [10, 1]),
+            // Ledgers that shrink are believed when no page of the last eight says otherwise.
+            (
+                [.received(7, bytes: 70_000_000)] + [Event](repeating: .received(1, bytes: 1_000_000), count: 9),
+                [1, 1, 1, 1, 1, 1, 1, 1, 2, 2]
+            ),
+            // Pages of one length that were in flight together double it once.
+            ([.received(7, bytes: 7_000), .received(7, bytes: 7_000), .received(7, bytes: 7_000)], [14, 14, 14]),
+            // A page that could not be longer says nothing against longer ones.
+            ([.received(7, bytes: 7_000), .received(1, bytes: 1_000)], [14, 14]),
+            // What is broken off teaches the size, and never lengthens.
+            ([.brokenOff(7, bytes: 94_000_000)], [1]), ([.brokenOff(7, bytes: 7)], [7]),
             // A time-out halves what was asked for; another request of the same length that was under way does not halve it again.
             ([.timedOut(7), .timedOut(7), .timedOut(3), .timedOut(1), .timedOut(1)], [3, 3, 1, 1, 1]),
             // Eight pages in a row at the ceiling raise it by one here.
@@ -54,6 +76,7 @@ struct PageSizerTests {
         for event in events {
             switch event {
             case .received(let ledgers, let bytes): sizer.received(ledgers: ledgers, bytes: bytes)
+            case .brokenOff(let ledgers, let bytes): sizer.brokenOff(ledgers: ledgers, bytes: bytes)
             case .timedOut(let asked): sizer.timedOut(asked: asked)
             case .learned(let limit): sizer.learned(maximum: limit)
             }

@@ -11,9 +11,9 @@ struct RPCRefusalTests {
             (.rpcError(-32602, "invalid parameters"), .invalidRequest, "invalid parameters (JSON-RPC -32602)"),
             (.rpcError(-32600, "invalid request"), .invalidRequest, "invalid request (JSON-RPC -32600)"),
             (.rpcError(-32700, "parse error"), .invalidRequest, "parse error"),
-            (.answer(status: 401), .refused, "HTTP 401"), (.answer(status: 403, body: Array("no key".utf8)), .refused, "no key"),
-            (.answer(status: 404), .refused, "no RPC at the URL's path"), (.answer(status: 400), .refused, "HTTP 400"),
-            (.answer(status: 301, headers: ["location": "http://elsewhere/?key=secret"]), .refused, "redirects"),
+            (.response(status: 401), .refused, "HTTP 401"), (.response(status: 403, body: Array("no key".utf8)), .refused, "no key"),
+            (.response(status: 404), .refused, "no RPC at the URL's path"), (.response(status: 400), .refused, "HTTP 400"),
+            (.response(status: 301, headers: ["location": "http://elsewhere/?key=secret"]), .refused, "redirects"),
             (.json(#"{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"bad limit"}}"#, status: 400), .invalidRequest, "bad limit"),
         ] as [(Reply, LedgerSourceError.Code, String)])
     func `refusals are not tried again`(_ reply: Reply, _ code: LedgerSourceError.Code, _ words: String) async throws {
@@ -46,6 +46,7 @@ struct RPCRefusalTests {
     @Test func `a limit that the server refuses is learned`() async throws {
         var options = RPCOptions()
         options.pageSizer = PageSizer(targetBytes: 1 << 30)
+        options.responseBudget = 1 << 30
         try await ScriptedServer.run([.rpcError(-32602, "limit must not exceed 4")], then: SampleLedgers.serve) { [options] server, port in
             try await withClient(port, options: options) { rpc in
                 let first = try await rpc.page(from: 1000, limit: 200)
@@ -66,6 +67,61 @@ struct RPCRefusalTests {
             #expect(error?.code == .wrongNetwork)
             #expect(error?.description.contains("\"Test Net\"") == true)
             #expect(error?.description.contains("\"Public Net\"") == true)
+        }
+    }
+
+    private static func health(_ oldest: UInt32?) -> Reply {
+        let oldest = oldest.map { #","oldestLedger":\#($0)"# } ?? ""
+        return .json(#"{"jsonrpc":"2.0","id":1,"result":{"latestLedger":1019\#(oldest)}}"#)
+    }
+
+    @Test(
+        arguments: [(1000...1019, 1000), (1005...1005, 1000), (1019...5000, 1000), (1500...1600, 1000)] as [(ClosedRange<UInt32>, UInt32)])
+    func `ledgers that the server says it has, or will have, are not asked for`(_ needed: ClosedRange<UInt32>, _ oldest: UInt32)
+        async throws
+    {
+        try await ScriptedServer.run(then: { _ in Self.health(oldest) }) { server, port in
+            let latest = try await withClient(port) { try await $0.requireLedgers(needed) }
+            #expect(latest == 1019)
+            #expect(server.seen.count == 1)
+        }
+    }
+
+    @Test(arguments: [1010, nil] as [UInt32?])
+    func `a server may have older ledgers than it says`(_ told: UInt32?) async throws {
+        try await ScriptedServer.run([Self.health(told)], then: SampleLedgers.serve) { server, port in
+            let latest = try await withClient(port) { try await $0.requireLedgers(1000...1019) }
+            #expect(latest == 1019)
+            #expect(server.seen.compactMap(\.asked).map { [Int($0.start), $0.limit] } == [[1000, 1]])
+        }
+    }
+
+    @Test(
+        arguments: [
+            .rpcError(
+                -32600, "start ledger (990) must be between the oldest ledger: 1000 and the latest ledger: 1019 for this rpc instance"),
+            .json(SampleLedgers.response([])), (try? .json(SampleLedgers.response(1000...1000))) ?? .close,
+        ] as [Reply])
+    func `a range that the server does not have is refused whole, once it has been asked for the first ledger`(_ reply: Reply) async throws
+    {
+        try await ScriptedServer.run([Self.health(1000)], then: { _ in reply }) { server, port in
+            let error = await withClientFailure(port) { rpc throws(LedgerSourceError) in try await rpc.requireLedgers(990...1500) }
+            #expect(error?.code == .outsideRetention)
+            #expect(error?.isTransient == false)
+            #expect(error?.ledgers == 990...1500)
+            #expect(
+                error?.detail.contains("990-1500") == true && error?.detail.contains("1000-1019") == true, "\(String(describing: error))")
+            #expect(server.seen.dropFirst().allSatisfy { $0.asked?.start == 990 && $0.asked?.limit == 1 })
+        }
+    }
+
+    @Test func `a server that does not answer is not one without the ledgers`() async throws {
+        try await ScriptedServer.run([Self.health(1010)], then: { _ in .response(status: 503) }) { _, port in
+            let error = await withClientFailure(port, total: .seconds(1)) { rpc throws(LedgerSourceError) in
+                try await rpc.requireLedgers(1000...1019)
+            }
+            #expect(error?.code == .serverFailure)
+            #expect(error?.isTransient == true)
         }
     }
 
@@ -100,7 +156,7 @@ struct RPCRefusalTests {
     @Test func `keys in the URL go to the server and into no message`() async throws {
         let log = LogRecorder()
         let clock = ManualClock()
-        try await ScriptedServer.run(then: { _ in .answer(status: 500) }) { server, port in
+        try await ScriptedServer.run(then: { _ in .response(status: 500) }) { server, port in
             let rpc = try StellarRPC(
                 url: "http://us%40er:p%3Aw@127.0.0.1:\(port)/v1/s3cret?key=s3cret",
                 retry: RetryPolicy(total: .seconds(1), clock: clock, random: { 1 }),

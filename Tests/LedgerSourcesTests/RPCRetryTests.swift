@@ -9,14 +9,15 @@ struct RPCRetryTests {
 
     @Test(
         arguments: [
-            (.close, [.zero]), (.answer(status: 500), nil), (.answer(status: 502, body: Array("<html>".utf8)), nil),
-            (.answer(status: 503), nil),
-            (.answer(status: 504), nil), (.answer(status: 408), nil), (.answer(status: 429), nil), (.rpcError(-32603, "internal"), nil),
+            (.close, [.zero]), (.response(status: 500), nil), (.response(status: 502, body: Array("<html>".utf8)), nil),
+            (.response(status: 503), nil),
+            (.response(status: 504), nil), (.response(status: 408), nil), (.response(status: 429), nil),
+            (.rpcError(-32603, "internal"), nil),
             (.rpcError(-32001, "took too long"), nil), (.rpcError(-32098, "queue full"), nil), (.rpcError(-32005, "limit exceeded"), nil),
-            (.answer(), nil), (.cut(body: Array(#"{"jsonrpc":"#.utf8), announced: 1000), nil), (.cut(body: [], announced: 1000), nil),
+            (.response(), nil), (.cut(body: Array(#"{"jsonrpc":"#.utf8), announced: 1000), nil), (.cut(body: [], announced: 1000), nil),
             (.untilClose(body: Array(#"{"jsonrpc":"2.0","result":{"ledg"#.utf8)), nil), (garbage, nil),
-            (.answer(headers: ["content-encoding": "gzip"], body: [1, 2, 3]), nil),
-            (.json(SampleLedgers.answer([])), nil),
+            (.response(headers: ["content-encoding": "gzip"], body: [1, 2, 3]), nil),
+            (.json(SampleLedgers.response([])), nil),
             (
                 .rpcError(
                     -32600, "start ledger (1000) must be between the oldest ledger: 2 and the latest ledger: 999 for this rpc instance"),
@@ -36,7 +37,7 @@ struct RPCRetryTests {
             #expect(page.ledgers.lowerBound == 1000)
             #expect(server.seen.count == 2)
         }
-        // A connection that closes before the answer was probably a kept one: the second try comes at once.
+        // A connection that closes before the response was probably a kept one: the second try comes at once.
         #expect(clock.sleeps == (waits == [.zero] ? [] : [.milliseconds(100)]))
     }
 
@@ -49,7 +50,7 @@ struct RPCRetryTests {
     func `Retry-After is honoured up to its cap`(_ header: String, _ wait: Duration) async throws {
         for status in [429, 503] {
             let clock = ManualClock()
-            try await ScriptedServer.run([.answer(status: status, headers: ["Retry-After": header])], then: SampleLedgers.serve) {
+            try await ScriptedServer.run([.response(status: status, headers: ["Retry-After": header])], then: SampleLedgers.serve) {
                 _, port in
                 _ = try await withClient(port, clock: clock) { try await $0.page(from: 1000, limit: 1) }
             }
@@ -59,7 +60,7 @@ struct RPCRetryTests {
 
     @Test func `waits grow from try to try, and the last error says all`() async throws {
         let clock = ManualClock()
-        try await ScriptedServer.run(then: { _ in .answer(status: 503, body: Array("down for\nmaintenance".utf8)) }) { server, port in
+        try await ScriptedServer.run(then: { _ in .response(status: 503, body: Array("down for\nmaintenance".utf8)) }) { server, port in
             let error = await withClientFailure(port, clock: clock, total: .seconds(3)) { rpc throws(LedgerSourceError) in
                 try await rpc.page(from: 1000, limit: 5)
             }
@@ -88,12 +89,12 @@ struct RPCRetryTests {
             error?.description.hasPrefix("http://127.0.0.1:\(port): getHealth: cannot connect: ") == true, "\(String(describing: error))")
     }
 
-    @Test func `a server that never answers runs into the time-out, and shorter pages are asked for`() async throws {
+    @Test func `a server that never responds runs into the time-out, and shorter pages are asked for`() async throws {
         var options = RPCOptions()
         options.idleTimeout = .milliseconds(200)
         options.pageSizer = PageSizer(maximum: 8)
         try await ScriptedServer.run(
-            [.silence, .rpcError(-32001, "processing limit exceeded"), .answer(status: 504)], then: SampleLedgers.serve
+            [.silence, .rpcError(-32001, "processing limit exceeded"), .response(status: 504)], then: SampleLedgers.serve
         ) {
             [options] server, port in
             try await withClient(port, options: options) { rpc in
@@ -105,23 +106,24 @@ struct RPCRetryTests {
         }
     }
 
-    @Test func `an answer that is too large is asked for in smaller pieces`() async throws {
+    @Test func `a response that is too large is asked for in smaller pieces`() async throws {
         var options = RPCOptions()
-        options.maximumAnswerBytes = 10_000
+        options.maximumResponseBytes = 10_000
         try await ScriptedServer.run([.chunked(body: [UInt8](repeating: 0x20, count: 30_000), chunk: 1000)], then: SampleLedgers.serve) {
             [options] server, port in
             let error = await withClientFailure(port, options: options) { rpc throws(LedgerSourceError) in
                 try await rpc.page(from: 1000, limit: 7)
             }
-            #expect(error?.code == .answerTooLarge)
-            #expect(server.seen.map { $0.asked?.limit } == [7, 3, 1])
+            #expect(error?.code == .responseTooLarge)
+            // Only the response for a single ledger is a failure.
+            #expect(server.seen.map { $0.asked?.limit } == [7, 3, 1, 1, 1])
         }
     }
 
     @Test func `malformed JSON is tried three times and no more`() async throws {
         try await ScriptedServer.run(then: { _ in Self.garbage }) { server, port in
             let error = await withClientFailure(port) { rpc throws(LedgerSourceError) in try await rpc.page(from: 1000, limit: 1) }
-            #expect(error?.code == .malformedAnswer)
+            #expect(error?.code == .malformedResponse)
             #expect(error?.detail.contains("JSON at byte") == true)
             #expect(server.seen.count == 3)
         }
@@ -132,7 +134,7 @@ struct RPCRetryTests {
         let one = try SampleLedgers.element(SampleLedgers.xdr(1001))
         let zero = try SampleLedgers.element(SampleLedgers.xdr(1000))
         for elements in [[one], [one, zero], [zero, two], [zero, zero]] {
-            try await ScriptedServer.run(then: { _ in .json(SampleLedgers.answer(elements)) }) { server, port in
+            try await ScriptedServer.run(then: { _ in .json(SampleLedgers.response(elements)) }) { server, port in
                 let error = await withClientFailure(port) { rpc throws(LedgerSourceError) in try await rpc.page(from: 1000, limit: 2) }
                 #expect(error?.code == .unexpectedLedgers)
                 #expect(server.seen.count == 3)
@@ -141,7 +143,7 @@ struct RPCRetryTests {
     }
 
     @Test func `an empty page at the tip means that the server is behind`() async throws {
-        try await ScriptedServer.run(then: { _ in .json(SampleLedgers.answer([], latest: 1019)) }) { _, port in
+        try await ScriptedServer.run(then: { _ in .json(SampleLedgers.response([], latest: 1019)) }) { _, port in
             let error = await withClientFailure(port, total: .seconds(1)) { rpc throws(LedgerSourceError) in
                 try await rpc.page(from: 1020, limit: 2)
             }
@@ -151,7 +153,7 @@ struct RPCRetryTests {
 
     @Test func `each repetition is logged with its delay, later ones as warnings`() async throws {
         let log = LogRecorder()
-        try await ScriptedServer.run([Reply](repeating: .answer(status: 500), count: 4), then: SampleLedgers.serve) { _, port in
+        try await ScriptedServer.run([Reply](repeating: .response(status: 500), count: 4), then: SampleLedgers.serve) { _, port in
             _ = try await withClient(port, logger: Logger(label: "test", factory: { _ in log })) { try await $0.page(from: 1000, limit: 3) }
             let lines = log.lines
             #expect(lines.map(\.level) == [.info, .info, .warning, .warning])

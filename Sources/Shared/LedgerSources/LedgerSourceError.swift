@@ -6,20 +6,20 @@ public struct LedgerSourceError: Error, Sendable, Hashable {
         case invalidURL
         /// No connection, or one that broke.
         case connection
-        /// No answer in time: the client's own limits, HTTP 504 or the server's processing limit (-32001).
+        /// No response in time: the client's own limits, HTTP 504 or the server's processing limit (-32001).
         case timeout
         /// HTTP 429 or a full queue (-32098).
         case overloaded
         /// HTTP 5xx or a JSON-RPC error of the server's own making (-32603, -32000 to -32099).
         case serverFailure
-        /// An answer without a body.
-        case emptyAnswer
-        /// An answer that ends in the middle.
-        case cutAnswer
-        /// An answer that is not the JSON expected.
-        case malformedAnswer
-        /// An answer larger than the limit set.
-        case answerTooLarge
+        /// A response without a body.
+        case emptyResponse
+        /// A response that ends in the middle.
+        case cutResponse
+        /// A response that is not the JSON expected.
+        case malformedResponse
+        /// A response larger than the limit set.
+        case responseTooLarge
         /// A page without ledgers although the ledger asked for is in the served range.
         case emptyPage
         /// A page whose ledgers are not the ones asked for, in order and without gaps.
@@ -40,6 +40,8 @@ public struct LedgerSourceError: Error, Sendable, Hashable {
         case badBase64
         /// A ledger whose header cannot be read as XDR.
         case badLedger
+        /// A ledger of a version that this build does not know.
+        case unknownVersion
         /// A ledger whose header gives another sequence than the page.
         case wrongSequence
         /// A ledger whose claimed hash is not the SHA-256 of its header.
@@ -76,27 +78,38 @@ public struct LedgerSourceError: Error, Sendable, Hashable {
         self.elapsed = elapsed
     }
 
-    /// Whether the same request may succeed later or elsewhere: false where the answer is a precise refusal.
-    public var isTransient: Bool { code.repetition != .never }
+    /// Whether the same request may succeed later or elsewhere: false where the failure says that the ledgers cannot be had with this build from
+    /// a source like this one, whoever asks for them. A request that was cancelled, or whose source was shut down, says nothing of the kind.
+    public var isTransient: Bool {
+        switch code {
+        case .invalidURL, .outsideRetention, .wrongNetwork, .methodNotFound, .invalidRequest, .refused, .unknownVersion: false
+        case .connection, .timeout, .overloaded, .serverFailure, .emptyResponse, .cutResponse, .malformedResponse, .responseTooLarge,
+            .emptyPage, .unexpectedLedgers, .pastLatest, .badBase64, .badLedger, .wrongSequence, .wrongHash, .brokenChain, .cancelled,
+            .closed:
+            true
+        }
+    }
 }
 
 extension LedgerSourceError.Code {
-    /// How often a failure is worth another try.
+    /// How often a source itself tries again after a failure.
     enum Repetition {
         /// As long as there is time.
         case whileTimeLasts
-        /// A few times: an answer that is wrong rather than missing, which is seldom better the next time.
+        /// A few times: a response that is wrong rather than missing, which is seldom better the next time.
         case aFewTimes
-        /// Never: the answer would be the same.
+        /// Never: the response would be the same, or nobody waits for it any more.
         case never
     }
 
     var repetition: Repetition {
         switch self {
-        case .connection, .timeout, .overloaded, .serverFailure, .emptyAnswer, .cutAnswer, .emptyPage, .pastLatest: .whileTimeLasts
-        case .malformedAnswer, .answerTooLarge, .unexpectedLedgers, .badBase64, .badLedger, .wrongSequence, .wrongHash, .brokenChain:
+        case .connection, .timeout, .overloaded, .serverFailure, .emptyResponse, .cutResponse, .emptyPage, .pastLatest: .whileTimeLasts
+        case .malformedResponse, .responseTooLarge, .unexpectedLedgers, .badBase64, .badLedger, .wrongSequence, .wrongHash, .brokenChain:
             .aFewTimes
-        case .invalidURL, .outsideRetention, .wrongNetwork, .methodNotFound, .invalidRequest, .refused, .cancelled, .closed: .never
+        case .invalidURL, .outsideRetention, .wrongNetwork, .methodNotFound, .invalidRequest, .refused, .unknownVersion, .cancelled,
+            .closed:
+            .never
         }
     }
 }

@@ -2,7 +2,7 @@ import Crypto
 import Foundation
 import StellarXDR
 
-/// Synthetic ledgers 1000-1019, hash-chained, and answers made of them.
+/// Synthetic ledgers 1000-1019, hash-chained, and responses made of them.
 enum SampleLedgers {
     static let available: ClosedRange<UInt32> = 1000...1019
 
@@ -33,13 +33,13 @@ enum SampleLedgers {
             + #""headerXdr":"AAAA","metadataXdr":"\#(metadata ?? Data(xdr).base64EncodedString())"}"#
     }
 
-    static func answer(_ elements: [String], latest: UInt32 = 1019) -> String {
+    static func response(_ elements: [String], latest: UInt32 = 1019) -> String {
         #"{"jsonrpc":"2.0","id":1,"result":{"ledgers":[\#(elements.joined(separator: ","))],"latestLedger":\#(latest),"#
             + #""latestLedgerCloseTime":1700000100,"oldestLedger":1000,"oldestLedgerCloseTime":1700000000,"cursor":"1001"}}"#
     }
 
-    static func answer(_ ledgers: ClosedRange<UInt32>) throws -> String {
-        answer(try ledgers.map { try element(xdr($0)) })
+    static func response(_ ledgers: ClosedRange<UInt32>) throws -> String {
+        response(try ledgers.map { try element(xdr($0)) })
     }
 
     /// What a healthy server says to a getLedgers request.
@@ -48,6 +48,6 @@ enum SampleLedgers {
             return .rpcError(-32602, "not a request for sample ledgers")
         }
         let last = min(available.upperBound, asked.start + UInt32(asked.limit) - 1)
-        return (try? answer(asked.start...last)).map { .json($0) } ?? .answer(status: 500)
+        return (try? response(asked.start...last)).map { .json($0) } ?? .response(status: 500)
     }
 }

@@ -5,9 +5,9 @@ import Synchronization
 
 /// What the server does with one request.
 enum Reply: Sendable {
-    /// A whole answer with Content-Length; the connection stays open.
-    case answer(status: Int = 200, headers: [String: String] = [:], body: [UInt8] = [])
-    /// An answer in chunks of the size given, without Content-Length.
+    /// A whole response with Content-Length; the connection stays open.
+    case response(status: Int = 200, headers: [String: String] = [:], body: [UInt8] = [])
+    /// A response in chunks of the size given, without Content-Length.
     case chunked(body: [UInt8], chunk: Int)
     /// Announces `announced` bytes, sends `body` and closes.
     case cut(body: [UInt8], announced: Int)
@@ -15,11 +15,11 @@ enum Reply: Sendable {
     case untilClose(body: [UInt8])
     /// Closes without a byte, as a peer does that had given the connection up.
     case close
-    /// Never answers.
+    /// Never responds.
     case silence
 
     static func json(_ text: String, status: Int = 200, headers: [String: String] = [:]) -> Reply {
-        .answer(status: status, headers: headers, body: Array(text.utf8))
+        .response(status: status, headers: headers, body: Array(text.utf8))
     }
     static func rpcError(_ code: Int, _ message: String) -> Reply {
         .json(#"{"jsonrpc":"2.0","id":1,"error":{"code":\#(code),"message":"\#(message)"}}"#)
@@ -50,7 +50,7 @@ struct SeenRequest: Sendable {
     }
 }
 
-/// An HTTP/1.1 server that answers requests by a script, byte by byte as told, and remembers them.
+/// An HTTP/1.1 server that responds to requests by a script, byte by byte as told, and remembers them.
 final class ScriptedServer: Sendable {
     private struct State {
         var script: [Reply]
@@ -157,7 +157,7 @@ private final class ConnectionHandler: ChannelInboundHandler {
 
     private func carryOut(_ reply: Reply, _ context: ChannelHandlerContext) {
         switch reply {
-        case .answer(let status, let headers, let body):
+        case .response(let status, let headers, let body):
             let extra = headers.map { "\($0.key): \($0.value)\r\n" }.joined()
             send(["HTTP/1.1 \(status) Scripted\r\n\(extra)content-length: \(body.count)\r\n\r\n"], body, context, close: false)
         case .chunked(let body, let chunk):

@@ -27,13 +27,13 @@ package enum Base64 {
         let room = text.count / 4 * 3
         if output.count < room { output = [UInt8](repeating: 0, count: room) }
         // The C decoders write at most `length / 4 * 3` bytes, which is the room just made; both pointers live only for the call.
-        let result = text.withUnsafeBufferPointer { source in
-            output.withUnsafeMutableBufferPointer { destination in
+        let result = unsafe text.withUnsafeBufferPointer { source in
+            unsafe output.withUnsafeMutableBufferPointer { destination in
                 guard let from = source.baseAddress, let to = destination.baseAddress else { return source.isEmpty ? 0 : -source.count - 1 }
                 return switch decoder {
-                case .fastest: cbase64_decode(from, source.count, to)
-                case .avx2 where cbase64_has_avx2(): cbase64_decode_avx2(from, source.count, to)
-                case .avx2, .scalar: cbase64_decode_scalar(from, source.count, to)
+                case .fastest: unsafe cbase64_decode(from, source.count, to)
+                case .avx2 where cbase64_has_avx2(): unsafe cbase64_decode_avx2(from, source.count, to)
+                case .avx2, .scalar: unsafe cbase64_decode_scalar(from, source.count, to)
                 }
             }
         }

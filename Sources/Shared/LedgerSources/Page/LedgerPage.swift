@@ -1,10 +1,12 @@
 internal import Crypto
 package import NIOCore
-package import StellarXDR
+public import StellarXDR
+internal import Synchronization
 
 /// A run of consecutive ledgers as a source served them: the bytes of one response, kept as they came, and where each ledger is in them.
 ///
-/// Nothing is decoded before `forEachLedger`. The bytes go back to the source's pool when the last reference to the page goes.
+/// Nothing is decoded before `forEachLedger`. A page takes part of the memory that its source may use for responses, until the last reference to it
+/// goes: let go of a page without waiting for another one, or the source may wait for the memory for ever.
 public final class LedgerPage: Sendable {
     /// How the ledgers stand in the page's bytes.
     package enum Encoding: Sendable {
@@ -30,17 +32,18 @@ public final class LedgerPage: Sendable {
     /// Sequences of the ledgers in the page.
     public let ledgers: ClosedRange<UInt32>
     /// Size of the page in bytes, as received.
-    public var byteCount: Int { bytes.readableBytes }
+    public let byteCount: Int
 
     private let endpoint: String
     private let encoding: Encoding
     private let slots: [Slot]
-    private let bytes: ByteBuffer
-    private let pool: BufferPool?
+    /// The page's alone, so that it can be used again afterwards; moved out only by `deinit`.
+    private let bytes: Mutex<ByteBuffer>
+    private let room: ResponseRoom?
 
     /// `slots` are the ledgers `first`, `first + 1`, ..., with ranges inside of `bytes`; nil if there are none, or ranges or sequences do not fit.
     package init?(
-        from endpoint: String, first: UInt32, slots: [Slot], in bytes: ByteBuffer, encoding: Encoding, returningTo pool: BufferPool? = nil
+        from endpoint: String, first: UInt32, slots: [Slot], in bytes: ByteBuffer, encoding: Encoding, room: ResponseRoom? = nil
     ) {
         guard !slots.isEmpty, slots.count - 1 <= Int(UInt32.max - first) else { return nil }
         guard slots.allSatisfy({ $0.range.lowerBound >= 0 && $0.range.upperBound <= bytes.readableBytes }) else { return nil }
@@ -48,12 +51,20 @@ public final class LedgerPage: Sendable {
         self.endpoint = endpoint
         self.encoding = encoding
         self.slots = slots
-        self.bytes = bytes
-        self.pool = pool
+        self.byteCount = bytes.readableBytes
+        self.bytes = Mutex(bytes)
+        self.room = room
     }
 
     deinit {
-        pool?.give(bytes)
+        guard let room else { return }
+        bytes.withLock { room.giveBack(&$0) }
+    }
+
+    /// The response that the page came in.
+    package func withResponse<Result>(_ body: (Span<UInt8>) throws -> Result) rethrows -> Result {
+        let bytes = bytes.withLock { $0 }
+        return try body(bytes.readableBytesUInt8Span)
     }
 
     /// Calls `body` with each ledger's sequence and its `LedgerCloseMeta` XDR, in order, and returns the ends of the page's hash chain.
@@ -64,20 +75,21 @@ public final class LedgerPage: Sendable {
     /// - Throws: `LedgerSourceError` with the ledger that is wrong; what `body` throws, as it is.
     @discardableResult
     public func forEachLedger(scratch: inout LedgerScratch, _ body: (UInt32, RawSpan) throws -> Void) throws -> ChainLink {
-        let bytes = bytes
+        let bytes = bytes.withLock { $0 }
         var link: ChainLink?
+        // `Span.bytes` is marked unsafe for elements that have padding; bytes have none.
         for (index, slot) in slots.enumerated() {
             let sequence = ledgers.lowerBound + UInt32(index)
             switch encoding {
             case .base64:
-                let count = try decode(slot, sequence, &scratch)
+                let count = try decode(bytes.readableBytesUInt8Span.extracting(slot.range), sequence, &scratch)
                 let xdr = scratch.bytes.span.extracting(0..<count)
                 link = try checked(sequence, slot, xdr, after: link)
-                try body(sequence, xdr.bytes)
+                try body(sequence, unsafe xdr.bytes)
             case .xdr:
                 let xdr = bytes.readableBytesUInt8Span.extracting(slot.range)
                 link = try checked(sequence, slot, xdr, after: link)
-                try body(sequence, xdr.bytes)
+                try body(sequence, unsafe xdr.bytes)
             }
         }
         guard let link else { throw failure(.emptyPage, ledgers.lowerBound, "the page holds no ledger") }
@@ -94,9 +106,7 @@ public final class LedgerPage: Sendable {
         return (copies, link)
     }
 
-    private func decode(_ slot: Slot, _ sequence: UInt32, _ scratch: inout LedgerScratch) throws(LedgerSourceError) -> Int {
-        let bytes = bytes
-        let text = bytes.readableBytesUInt8Span.extracting(slot.range)
+    private func decode(_ text: Span<UInt8>, _ sequence: UInt32, _ scratch: inout LedgerScratch) throws(LedgerSourceError) -> Int {
         do {
             return try Base64.decode(text, into: &scratch.bytes)
         } catch {
@@ -120,8 +130,12 @@ public final class LedgerPage: Sendable {
     {
         let header: LedgerHeader
         do {
-            header = try LedgerReader.readHeader(xdr.bytes)
+            header = try LedgerReader.readHeader(unsafe xdr.bytes)
         } catch {
+            // A number that no version will have for years is damage.
+            if case .unsupportedVersion(let version) = error.reason, (0..<256).contains(version) {
+                throw failure(.unknownVersion, sequence, "this build does not know its version, a newer one may: \(error)")
+            }
             throw failure(.badLedger, sequence, "its header is no XDR that we can read: \(error)")
         }
         guard header.sequence == sequence else {
@@ -133,7 +147,7 @@ public final class LedgerPage: Sendable {
             throw failure(.wrongHash, sequence, "it claims the hash \(hash.hex), which is not the SHA-256 of its header")
         }
         if let stated = slot.hash, stated != hash {
-            throw failure(.wrongHash, sequence, "the answer states the hash \(stated.hex), but its header has \(hash.hex)")
+            throw failure(.wrongHash, sequence, "the response states the hash \(stated.hex), but its header has \(hash.hex)")
         }
         guard let link else {
             return ChainLink(ledgers: sequence...sequence, previousHash: header.previousLedgerHash, hash: hash)
@@ -154,5 +168,50 @@ public final class LedgerPage: Sendable {
     /// A header is some 500 bytes of a megabyte, so the copy that keeps this free of pointers costs nothing that can be measured.
     private static func sha256(_ header: Span<UInt8>) -> [UInt8] {
         Array(SHA256.hash(data: header.indices.map { header[$0] }))
+    }
+}
+
+/// A ledger whose header has been checked: its sequence, its hash, and the chain to the ledger before it in its page.
+public struct CheckedLedger: Sendable {
+    /// The ledger's number.
+    public let sequence: UInt32
+    /// `LedgerCloseMeta`, as XDR.
+    public let xdr: [UInt8]
+}
+
+/// Memory that decoded ledgers are written to, one after the other: make one per worker and pass it to every page.
+public struct LedgerScratch: Sendable {
+    /// Grows to the largest ledger seen and stays there.
+    var bytes: [UInt8] = []
+
+    /// An empty scratch; the first ledgers size it.
+    public init() {}
+}
+
+/// The two ends of a run of ledgers whose hash chain has been checked: what the next and the previous run are held against.
+public struct ChainLink: Sendable, Hashable {
+    /// Sequences of the first and the last ledger of the run.
+    public var ledgers: ClosedRange<UInt32>
+    /// `previousLedgerHash` of the first ledger.
+    public var previousHash: Hash32
+    /// Hash of the last ledger.
+    public var hash: Hash32
+
+    /// A run whose inner chain the caller has checked.
+    public init(ledgers: ClosedRange<UInt32>, previousHash: Hash32, hash: Hash32) {
+        self.ledgers = ledgers
+        self.previousHash = previousHash
+        self.hash = hash
+    }
+
+    /// Whether `next` begins with the ledger after this run and names this run's last hash as its predecessor's.
+    public func isFollowed(by next: ChainLink) -> Bool {
+        ledgers.upperBound < .max && next.ledgers.lowerBound == ledgers.upperBound + 1 && next.previousHash == hash
+    }
+
+    /// The two runs as one; nil if `next` does not follow.
+    public func joined(with next: ChainLink) -> ChainLink? {
+        guard isFollowed(by: next) else { return nil }
+        return ChainLink(ledgers: ledgers.lowerBound...next.ledgers.upperBound, previousHash: previousHash, hash: next.hash)
     }
 }

@@ -1,7 +1,8 @@
 /// Chooses how many ledgers to ask for at once: pages of about the same number of bytes, shorter where the server does not manage them in time.
 ///
-/// A page's length is the target size divided by the bytes per ledger seen so far (a moving average), at most double the length before, and never above
-/// the ceiling. The ceiling is the server's limit; a time-out halves it, and eight pages in a row at the ceiling raise it by a quarter.
+/// A page's length is the target size divided by the bytes per ledger, at most double the length of a page that came, and never above the ceiling.
+/// The bytes per ledger are the most seen in the last few pages: ledgers that grow are noticed with the first page that has them. The ceiling is the
+/// server's limit; a time-out halves it, and eight pages in a row at the ceiling raise it by a quarter.
 public struct PageSizer: Sendable, Hashable {
     /// Response bytes that a page should have.
     public let targetBytes: Int
@@ -12,31 +13,36 @@ public struct PageSizer: Sendable, Hashable {
 
     /// Most ledgers that the server has been found to manage in time.
     private var ceiling: Int
-    /// Moving average of response bytes per ledger, the newest page counting a quarter; nil before the first page.
-    private var bytesPerLedger: Int?
+    /// Response bytes per ledger of the last pages, the newest last.
+    private var recent: [Int] = []
     /// Pages in a row that came in time with at least `ceiling` ledgers.
     private var pagesAtCeiling = 0
 
     /// Response bytes of a ledger before any was seen: base64 of the 1.06 MB of a pubnet ledger.
     private static let guessedBytesPerLedger = 1_410_000
     private static let pagesBeforeRaise = 8
+    private static let pagesRemembered = 8
 
     /// - Parameters:
     ///   - targetBytes: response bytes per page. 10 MB are about seven pubnet ledgers: long enough that the round trip hardly counts, short enough that
-    ///     a dozen in flight stay below 200 MB.
+    ///     nine in flight stay below 96 MB.
     ///   - maximum: stellar-rpc takes at most 200 unless configured otherwise.
-    public init(targetBytes: Int = 10_000_000, maximum: Int = 200) {
+    ///   - first: ledgers in the first request, where not those of pubnet's size. Whoever sends several requests at once begins with one ledger: the
+    ///     responses to all of them come before the first page has taught anything.
+    public init(targetBytes: Int = 10_000_000, maximum: Int = 200, first: Int? = nil) {
         self.targetBytes = max(1, targetBytes)
         self.maximum = max(1, maximum)
         self.ceiling = self.maximum
-        self.length = min(self.maximum, max(1, self.targetBytes / Self.guessedBytesPerLedger))
+        self.length = min(self.maximum, max(1, first ?? self.targetBytes / Self.guessedBytesPerLedger))
     }
+
+    /// Response bytes that a ledger is expected to take.
+    public var bytesPerLedger: Int { max(1, recent.max() ?? Self.guessedBytesPerLedger) }
 
     /// A page of `ledgers` ledgers came in time, `bytes` long.
     public mutating func received(ledgers: Int, bytes: Int) {
         guard ledgers > 0, bytes >= 0 else { return }
-        let sample = bytes / ledgers
-        bytesPerLedger = bytesPerLedger.map { $0 + (sample - $0) / 4 } ?? sample
+        remember(bytes, ledgers)
         if ceiling < maximum, ledgers >= ceiling {
             pagesAtCeiling += 1
             if pagesAtCeiling == Self.pagesBeforeRaise {
@@ -44,7 +50,15 @@ public struct PageSizer: Sendable, Hashable {
                 ceiling = min(maximum, ceiling + max(1, ceiling / 4))
             }
         }
-        choose()
+        // Several pages in flight that were asked for at one length prove no more than one of them does.
+        choose(atMost: max(length, 2 * min(ledgers, maximum)))
+    }
+
+    /// A response for `ledgers` ledgers had no room in memory; it has `bytes` or more.
+    public mutating func brokenOff(ledgers: Int, bytes: Int) {
+        guard ledgers > 0, bytes >= 0 else { return }
+        remember(bytes, ledgers)
+        choose(atMost: length)
     }
 
     /// A request for `ledgers` ledgers did not come in time. Several requests in flight that fail together halve the ceiling once, as each
@@ -62,8 +76,13 @@ public struct PageSizer: Sendable, Hashable {
         length = min(length, ceiling)
     }
 
-    private mutating func choose() {
-        let fitting = targetBytes / max(1, bytesPerLedger ?? Self.guessedBytesPerLedger)
-        length = max(1, min(fitting, ceiling, length * 2))
+    private mutating func remember(_ bytes: Int, _ ledgers: Int) {
+        if recent.count == Self.pagesRemembered { recent.removeFirst() }
+        // Rounded up, so that the page itself would fit.
+        recent.append(bytes / ledgers + (bytes.isMultiple(of: ledgers) ? 0 : 1))
+    }
+
+    private mutating func choose(atMost longest: Int) {
+        length = max(1, min(targetBytes / bytesPerLedger, ceiling, longest))
     }
 }

@@ -1,3 +1,8 @@
+internal import AsyncHTTPClient
+internal import Foundation
+internal import NIOCore
+internal import NIOPosix
+
 /// Why one try of a request failed.
 struct AttemptFailure: Error {
     /// The kind of failure.
@@ -8,11 +13,166 @@ struct AttemptFailure: Error {
     var retryAfter: Duration?
     /// The next try should not wait: a kept connection turned out to be dead, or a limit was just learned.
     var retryAtOnce = false
+    /// The response had no room in memory: no failure of the server, and to be asked for in smaller pieces.
+    var brokenOff: ResponseBrokenOff?
 
     init(_ code: LedgerSourceError.Code, _ detail: String, retryAfter: Duration? = nil, retryAtOnce: Bool = false) {
         self.code = code
         self.detail = detail
         self.retryAfter = retryAfter
         self.retryAtOnce = retryAtOnce
+    }
+}
+
+extension AttemptFailure {
+    /// From what the HTTP client threw. Its errors hold no URL; still only known ones are spelled out.
+    init(transport error: any Error, responseBegun: Bool) {
+        switch error {
+        case let error as HTTPClientError: self.init(client: error, responseBegun: responseBegun)
+        case let error as ResponseTooLarge:
+            self.init(.responseTooLarge, "the response of \(error.bytes) bytes or more is larger than allowed")
+        case let error as ResponseBrokenOff:
+            self.init(.responseTooLarge, "the response of \(error.bytes) bytes or more has no room in memory at the moment")
+            brokenOff = error
+        case let error as NIOConnectionError:
+            let cause =
+                error.connectionErrors.first.map { Self.plain($0.error) } ?? error.dnsAError.map { Self.plain($0) } ?? "unknown host"
+            self.init(.connection, "cannot connect: \(cause)")
+        case let error as ChannelError: self.init(.connection, "cannot connect or send: \(error)")
+        case let error as IOError where [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT].contains(error.errnoCode):
+            self.init(.connection, "cannot connect: \(Self.plain(error))")
+        case let error as IOError:
+            self.init(
+                .connection, "the connection broke: \(Self.plain(error))", retryAtOnce: !responseBegun && Self.meansDeadConnection(error))
+        case is CancellationError: self.init(.cancelled, "cancelled")
+        default: self.init(.connection, "the connection failed: \(Self.plain(error))")
+        }
+    }
+
+    private init(client error: HTTPClientError, responseBegun: Bool) {
+        switch error {
+        // A cancelled task fails its request with a CancellationError; this one comes from the client's own shutdown.
+        case .cancelled, .alreadyShutdown: self.init(.closed, "the client was shut down")
+        case .readTimeout: self.init(.timeout, "no byte came within the time allowed")
+        case .writeTimeout, .deadlineExceeded: self.init(.timeout, "the request took longer than allowed")
+        case .connectTimeout, .tlsHandshakeTimeout, .getConnectionFromPoolTimeout:
+            self.init(.connection, "cannot connect in the time allowed")
+        case .remoteConnectionClosed where responseBegun: self.init(.cutResponse, "the connection was closed in the middle of the response")
+        // A kept connection that the other side has given up looks like this: the next try takes another one.
+        case .remoteConnectionClosed: self.init(.connection, "the connection was closed before the response", retryAtOnce: true)
+        default: self.init(.connection, "the connection failed: \(error.description)")
+        }
+    }
+
+    private static func meansDeadConnection(_ error: IOError) -> Bool {
+        error.errnoCode == ECONNRESET || error.errnoCode == EPIPE
+    }
+
+    private static func plain(_ error: any Error) -> String {
+        if let error = error as? IOError { return unsafe String(cString: strerror(error.errnoCode)) }
+        return String(String(describing: error).prefix(200))
+    }
+
+    /// From an HTTP status other than 2xx, with what the body says if it says anything readable.
+    init(status: Int, retryAfter: Duration?, body: String) {
+        let said = body.isEmpty ? "" : ": \(Self.shown(body))"
+        switch status {
+        case 408, 504: self.init(.timeout, "HTTP \(status), the server did not manage in time\(said)", retryAfter: retryAfter)
+        case 425, 429: self.init(.overloaded, "HTTP \(status), too many requests\(said)", retryAfter: retryAfter)
+        case 500...599: self.init(.serverFailure, "HTTP \(status)\(said)", retryAfter: retryAfter)
+        case 300...399: self.init(.refused, "HTTP \(status): the server redirects; give the URL that it redirects to")
+        case 401, 403: self.init(.refused, "HTTP \(status): the server does not accept the credentials in the URL\(said)")
+        case 404: self.init(.refused, "HTTP 404: there is no RPC at the URL's path\(said)")
+        default: self.init(.refused, "HTTP \(status)\(said)")
+        }
+    }
+
+    /// Words of a server as they may stand in a message: one line of reasonable length.
+    static func shown(_ text: String) -> String {
+        let line = String(text.unicodeScalars.prefix(300).map { $0.properties.generalCategory == .control ? " " : Character($0) })
+        return line.trimmingCharacters(in: .whitespaces)
+    }
+}
+
+extension AttemptFailure {
+    /// What a JSON-RPC error means, and what can be learned from it.
+    ///
+    /// The codes are those of stellar-rpc (and its jrpc2 library): -32603 internal, -32001 processing limit exceeded, -32098 queue full, -32600 a start
+    /// ledger outside of the served range, -32602 invalid parameters, -32601 unknown method.
+    /// - Parameter asked: the ledgers asked for, if any were.
+    init(_ error: RPCErrorObject, asked: ClosedRange<UInt32>?) {
+        let said = "\(Self.shown(error.message)) (JSON-RPC \(error.code))" + (error.data.map { ", data \(Self.shown($0))" } ?? "")
+        if let asked, let served = Self.servedRange(error) {
+            if asked.lowerBound > served.upperBound {
+                self.init(
+                    .pastLatest,
+                    "ledger \(asked.lowerBound) is past the latest that the server has: it serves ledgers \(served.lowerBound)-\(served.upperBound)"
+                )
+            } else {
+                self.init(
+                    .outsideRetention,
+                    "asked for ledgers \(asked.lowerBound)-\(asked.upperBound), but the server keeps only ledgers "
+                        + "\(served.lowerBound)-\(served.upperBound); use an RPC with a longer retention")
+            }
+            return
+        }
+        switch error.code {
+        case -32001: self.init(.timeout, said)
+        case -32098: self.init(.overloaded, said)
+        case -32601:
+            self.init(.methodNotFound, "the server does not know the method: \(said); is it a stellar-rpc of version 22.1 or later?")
+        case -32603, -32099 ... -32000: self.init(.serverFailure, said)
+        default: self.init(.invalidRequest, "the server refuses the request: \(said)")
+        }
+    }
+
+    /// The range in "start ledger (N) must be between the oldest ledger: A and the latest ledger: B for this rpc instance".
+    static func servedRange(_ error: RPCErrorObject) -> ClosedRange<UInt32>? {
+        guard error.code == -32600 || error.code == -32602, error.message.contains("must be between") else { return nil }
+        guard let oldest = number(in: error.message, after: "oldest ledger:"),
+            let latest = number(in: error.message, after: "latest ledger:")
+        else {
+            return nil
+        }
+        return oldest <= latest ? oldest...latest : nil
+    }
+
+    /// The N in "limit must not exceed N".
+    static func largestLimit(_ error: RPCErrorObject) -> Int? {
+        number(in: error.message, after: "limit must not exceed").map(Int.init)
+    }
+
+    private static func number(in text: String, after words: String) -> UInt32? {
+        guard let found = text.firstRange(of: words) else { return nil }
+        let digits = text[found.upperBound...].drop { $0 == " " }.prefix { $0.isASCII && $0.isNumber }
+        return UInt32(digits)
+    }
+}
+
+/// The `Retry-After` header (RFC 9110 section 10.2.3): seconds, or a date as HTTP writes it.
+package enum RetryAfter {
+    /// The wait that `value` asks for at the time `now`; nil if it is neither form. A date in the past is no wait.
+    package static func delay(_ value: String, secondsSince1970 now: Int64) -> Duration? {
+        let text = value.trimmingCharacters(in: .whitespaces)
+        if !text.isEmpty, text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) {
+            // Longer than any cap is all the same, also where the number does not fit.
+            return .seconds(min(Int64(text) ?? .max, 1 << 32))
+        }
+        return date(text).map { .seconds(max(0, $0 - now)) }
+    }
+
+    /// Unix seconds of an IMF-fixdate, "Sun, 06 Nov 1994 08:49:37 GMT": the one form that senders may generate.
+    private static func date(_ text: String) -> Int64? {
+        let words = text.split(separator: " ")
+        guard words.count == 6, words[5] == "GMT", let day = Int(words[1]), let year = Int(words[3]) else { return nil }
+        let months: [Substring] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        guard let month = months.firstIndex(of: words[2]) else { return nil }
+        let time = words[4].split(separator: ":").compactMap { Int($0) }
+        guard time.count == 3, (1...31).contains(day), (1970...9999).contains(year) else { return nil }
+        guard (0...23).contains(time[0]), (0...59).contains(time[1]), (0...60).contains(time[2]) else { return nil }
+        var calendar = Calendar(identifier: .gregorian)
+        calendar.timeZone = .gmt
+        let parts = DateComponents(year: year, month: month + 1, day: day, hour: time[0], minute: time[1], second: time[2])
+        return calendar.date(from: parts).map { Int64($0.timeIntervalSince1970) }
     }
 }

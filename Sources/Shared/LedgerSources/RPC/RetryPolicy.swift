@@ -1,3 +1,5 @@
+internal import Logging
+
 /// How long and how often a transient failure is tried again: exponential backoff with full jitter.
 ///
 /// The wait before try n + 1 is a random part of min(cap, base x 2^(n-1)):
@@ -13,8 +15,8 @@ public struct RetryPolicy: Sendable {
     public var total: Duration
     /// Longest wait that a server's `Retry-After` can ask for.
     public var retryAfterCap: Duration
-    /// Most tries for an answer that is wrong (malformed JSON, wrong ledgers) rather than missing.
-    public var triesForWrongAnswers: Int
+    /// Most tries for a response that is wrong (malformed JSON, wrong ledgers) rather than missing.
+    public var triesForWrongResponses: Int
     /// What the waits are measured and slept with.
     public var clock: any Clock<Duration>
     /// A number from 0 to 1 for each wait.
@@ -24,14 +26,14 @@ public struct RetryPolicy: Sendable {
     public init(
         base: Duration = .milliseconds(100), cap: Duration = .seconds(10), total: Duration = .seconds(120),
         retryAfterCap: Duration = .seconds(60),
-        triesForWrongAnswers: Int = 3, clock: any Clock<Duration> = ContinuousClock(),
+        triesForWrongResponses: Int = 3, clock: any Clock<Duration> = ContinuousClock(),
         random: @escaping @Sendable () -> Double = { Double.random(in: 0...1) }
     ) {
         self.base = base
         self.cap = cap
         self.total = total
         self.retryAfterCap = retryAfterCap
-        self.triesForWrongAnswers = triesForWrongAnswers
+        self.triesForWrongResponses = triesForWrongResponses
         self.clock = clock
         self.random = random
     }
@@ -56,8 +58,67 @@ public struct RetryPolicy: Sendable {
     func allowsAnother(after tries: Int, _ failure: AttemptFailure) -> Bool {
         switch failure.code.repetition {
         case .whileTimeLasts: true
-        case .aFewTimes: tries < triesForWrongAnswers
-        case .never: failure.retryAtOnce && tries < triesForWrongAnswers
+        case .aFewTimes: tries < triesForWrongResponses
+        case .never: failure.retryAtOnce && tries < triesForWrongResponses
         }
+    }
+}
+
+/// Repeats a request as a policy says, and tells of each repetition in the log.
+struct Retrying {
+    let policy: RetryPolicy
+    let endpoint: String
+    let logger: Logger
+
+    /// Runs `attempt` (with the number of the try, from 1) until it succeeds, fails for good, the time is used up or the task is cancelled.
+    /// - Parameter onRetry: called before each try after the first.
+    func run<Value: Sendable>(
+        _ what: String, ledgers: ClosedRange<UInt32>? = nil, within total: Duration? = nil, onRetry: () -> Void,
+        _ attempt: (Int) async throws(AttemptFailure) -> Value
+    ) async throws(LedgerSourceError) -> Value {
+        try await run(what, ledgers, total ?? policy.total, on: policy.clock, onRetry, attempt)
+    }
+
+    private func run<Value: Sendable, C: Clock<Duration>>(
+        _ what: String, _ ledgers: ClosedRange<UInt32>?, _ total: Duration, on clock: C, _ onRetry: () -> Void,
+        _ attempt: (Int) async throws(AttemptFailure) -> Value
+    ) async throws(LedgerSourceError) -> Value {
+        let start = clock.now
+        var tries = 0
+        while true {
+            tries += 1
+            let failure: AttemptFailure
+            do throws(AttemptFailure) {
+                if Task.isCancelled { throw AttemptFailure(.cancelled, "\(what) was cancelled") }
+                return try await attempt(tries)
+            } catch {
+                failure = error
+            }
+            let elapsed = start.duration(to: clock.now)
+            let delay = policy.delay(afterTry: tries, failure)
+            guard policy.allowsAnother(after: tries, failure), elapsed + delay <= total else {
+                throw LedgerSourceError(
+                    failure.code, "\(what): \(failure.detail)", endpoint: endpoint, ledgers: ledgers, tries: tries, elapsed: elapsed)
+            }
+            tell(what, ledgers, failure, tries, delay)
+            onRetry()
+            do {
+                if delay > .zero { try await clock.sleep(until: clock.now.advanced(by: delay), tolerance: nil) }
+            } catch {
+                throw LedgerSourceError(
+                    .cancelled, "\(what) was cancelled", endpoint: endpoint, ledgers: ledgers, tries: tries,
+                    elapsed: start.duration(to: clock.now))
+            }
+        }
+    }
+
+    /// The first repetitions are everyday life; one that keeps failing is something to look at.
+    private func tell(_ what: String, _ ledgers: ClosedRange<UInt32>?, _ failure: AttemptFailure, _ tries: Int, _ delay: Duration) {
+        var metadata: Logger.Metadata = [
+            "endpoint": "\(endpoint)", "try": "\(tries)", "delay": "\(delay.roundedToMilliseconds)",
+            "cause": "\(failure.code.rawValue): \(failure.detail)",
+        ]
+        if let ledgers { metadata["ledgers"] = "\(ledgers.lowerBound)-\(ledgers.upperBound)" }
+        logger.log(level: tries < 3 ? .info : .warning, "\(what) failed, trying again", metadata: metadata)
     }
 }

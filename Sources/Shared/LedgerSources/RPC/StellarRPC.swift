@@ -3,6 +3,48 @@ public import Logging
 internal import NIOCore
 internal import Synchronization
 
+/// How an RPC client uses the network and memory.
+public struct RPCOptions: Sendable {
+    /// Longest time to connect, TLS included.
+    public var connectTimeout: Duration = .seconds(5)
+    /// Longest time without a byte. stellar-rpc itself gives up on a call after 25 s.
+    public var idleTimeout: Duration = .seconds(30)
+    /// Longest time for a whole request.
+    public var requestTimeout: Duration = .seconds(90)
+    /// How long an unused connection is kept: less than the 60 s after which proxies usually drop one.
+    public var connectionIdleTimeout: Duration = .seconds(20)
+    /// Most connections, hence requests in flight; further ones queue.
+    public var maximumConnections: Int = 32
+    /// Threads that do the receiving. One manages about a gigabyte per second.
+    public var eventLoopThreads: Int = 1
+    /// Longest response that is taken, in bytes.
+    public var maximumResponseBytes: Int = 512 << 20
+    /// Bytes that all responses may have together, those in flight and those whose pages are still held. Requests for ledgers wait until there is room.
+    /// The response for a single ledger may go beyond it, one at a time.
+    public var responseBudget: Int = 96 << 20
+    /// Bytes that one read from a socket can bring. Reads of 1 MiB cost a third less CPU per byte than NIO's usual 64 KiB, longer ones no less.
+    public var readBufferBytes: Int = 1 << 20
+    /// How pages are sized at the start.
+    public var pageSizer: PageSizer = PageSizer()
+
+    /// Defaults for a fetcher with about ten requests in flight.
+    public init() {}
+}
+
+/// The result of `getHealth`, as far as it is of use. Servers say more, not all of them the same.
+public struct RPCHealth: Sendable, Hashable, Decodable {
+    /// The last ledger that the server has.
+    public var latestLedger: UInt32
+    /// The first ledger that it keeps, or says that it keeps.
+    public var oldestLedger: UInt32?
+}
+
+/// The result of `getNetwork`, as far as it is of use.
+public struct RPCNetwork: Sendable, Hashable, Decodable {
+    /// The network's passphrase, such as "Public Global Stellar Network ; September 2015".
+    public var passphrase: String
+}
+
 /// A stellar-rpc server as a source of ledgers: JSON-RPC 2.0 over HTTP(S).
 ///
 /// One instance per process: it owns its event-loop threads and connections, so call `shutdown` when done. All methods retry what is transient as the
@@ -12,8 +54,10 @@ public final class StellarRPC: LedgerSource {
     public struct Counters: Sendable, Hashable {
         /// HTTP requests sent.
         public var requests = 0
-        /// Requests that were repetitions.
+        /// Requests that were repetitions after a failure.
         public var retries = 0
+        /// Responses that had no room in memory, and were asked for again in smaller pieces.
+        public var brokenOff = 0
         /// Bytes of bodies received.
         public var bytesReceived = 0
         /// Ledgers received, in pages that were accepted.
@@ -46,6 +90,9 @@ public final class StellarRPC: LedgerSource {
     /// What has gone over the wire so far.
     public var counters: Counters { counted.withLock { $0 } }
 
+    /// What its responses take.
+    package var memory: ResponseMemory { transport.memory }
+
     /// Ends all requests (with the code `closed` or `connection`), connections and threads. The instance is of no use afterwards.
     public func shutdown() async {
         await transport.shutdown()
@@ -63,16 +110,10 @@ public final class StellarRPC: LedgerSource {
         try await small("getNetwork", RPCNetwork.self, within: total)
     }
 
-    /// `getLatestLedger`. Newer servers add that ledger's whole XDR: `health` is the cheaper way to follow the tip.
-    /// - Parameter total: longest time for repetitions, instead of the policy's.
-    public func latestLedger(within total: Duration? = nil) async throws(LedgerSourceError) -> RPCLatestLedger {
-        try await small("getLatestLedger", RPCLatestLedger.self, within: total)
-    }
-
     /// Checks that the server is on the network with this passphrase.
     /// - Throws: `wrongNetwork` with both passphrases; otherwise as `network`.
-    public func requireNetwork(_ passphrase: String, within total: Duration? = nil) async throws(LedgerSourceError) {
-        let network = try await network(within: total)
+    public func requireNetwork(_ passphrase: String) async throws(LedgerSourceError) {
+        let network = try await network()
         guard network.passphrase == passphrase else {
             throw LedgerSourceError(
                 .wrongNetwork, "the server is on the network \"\(AttemptFailure.shown(network.passphrase))\", not on \"\(passphrase)\"",
@@ -80,48 +121,97 @@ public final class StellarRPC: LedgerSource {
         }
     }
 
-    private func small<Answer: Decodable & Sendable>(
-        _ method: String, _ type: Answer.Type, within total: Duration?
-    ) async throws(LedgerSourceError) -> Answer {
+    /// Checks that the server has the ledgers that are needed, from the first one on. It may lag behind the last ones.
+    ///
+    /// A server may serve older ledgers than its `oldestLedger` says: it is asked for the first one before it is refused.
+    /// - Returns: the last ledger that the server has.
+    /// - Throws: `outsideRetention` with both ranges whole; otherwise as `health` and `page`.
+    @discardableResult
+    public func requireLedgers(_ needed: ClosedRange<UInt32>) async throws(LedgerSourceError) -> UInt32 {
+        let health = try await health()
+        if let oldest = health.oldestLedger, needed.lowerBound >= oldest { return health.latestLedger }
+        do throws(LedgerSourceError) {
+            _ = try await page(from: needed.lowerBound, limit: 1)
+        } catch {
+            switch error.code {
+            // Some servers refuse, others give nothing or the ledgers that they do have.
+            case .outsideRetention, .emptyPage, .unexpectedLedgers: break
+            default: throw error
+            }
+            let has = health.oldestLedger.map { "\($0)-\(health.latestLedger)" } ?? "up to \(health.latestLedger)"
+            throw LedgerSourceError(
+                .outsideRetention,
+                "ledgers \(needed.lowerBound)-\(needed.upperBound) are needed, but the server has only ledgers \(has); "
+                    + "use an RPC with a longer retention",
+                endpoint: endpoint, ledgers: needed)
+        }
+        return health.latestLedger
+    }
+
+    private func small<Result: Decodable & Sendable>(
+        _ method: String, _ type: Result.Type, within total: Duration?
+    ) async throws(LedgerSourceError) -> Result {
         try await retrying.run(method, within: total, onRetry: countRetry) { _ throws(AttemptFailure) in
-            let body = try await self.post(#"{"jsonrpc":"2.0","id":1,"method":"\#(method)"}"#, asked: nil)
-            defer { self.transport.pool.give(body) }
-            let envelope: RPCEnvelope<Answer>
+            let body = try await self.post(#"{"jsonrpc":"2.0","id":1,"method":"\#(method)"}"#, asked: nil, limit: .small)
+            let envelope: RPCEnvelope<Result>
             do {
-                envelope = try JSONDecoder().decode(RPCEnvelope<Answer>.self, from: Data(body.readableBytesView))
+                envelope = try JSONDecoder().decode(RPCEnvelope<Result>.self, from: Data(body.readableBytesView))
             } catch {
-                throw AttemptFailure(.malformedAnswer, "the answer is not the JSON expected")
+                throw AttemptFailure(.malformedResponse, "the response is not the JSON expected")
             }
             if let error = envelope.error {
                 throw AttemptFailure(RPCErrorObject(code: error.code, message: error.message ?? ""), asked: nil)
             }
-            guard let result = envelope.result else { throw AttemptFailure(.malformedAnswer, "the answer has neither result nor error") }
+            guard let result = envelope.result else {
+                throw AttemptFailure(.malformedResponse, "the response has neither result nor error")
+            }
             return result
         }
     }
 
-    /// Sends one request; returns the body of an answer with status 2xx, and of another one if it is a JSON-RPC error that says more than the status.
-    func post(_ json: String, asked: ClosedRange<UInt32>?) async throws(AttemptFailure) -> ByteBuffer {
+    /// Sends one request; returns the body of a response with status 2xx, and of another one if it is a JSON-RPC error that says more than the status.
+    func post(_ json: String, asked: ClosedRange<UInt32>?, limit: ResponseLimit) async throws(AttemptFailure) -> ByteBuffer {
         counted.withLock { $0.requests += 1 }
-        let answer = try await transport.post(json)
-        counted.withLock { $0.bytesReceived += answer.body.readableBytes }
-        guard (200...299).contains(answer.status) else {
-            defer { transport.pool.give(answer.body) }
-            let wait = answer.retryAfter.flatMap { RetryAfter.delay($0, secondsSince1970: Int64(Date().timeIntervalSince1970)) }
-            if answer.status == 400, case .error(let error)? = try? LedgersAnswer.scan(answer.body.readableBytesUInt8Span) {
+        var response = try await transport.post(json, limit: limit)
+        counted.withLock { $0.bytesReceived += response.body.readableBytes }
+        do throws(AttemptFailure) {
+            try Self.check(response, asked)
+        } catch {
+            if case .room(let room, _) = limit { room.giveBack(&response.body) }
+            throw error
+        }
+        return response.body
+    }
+
+    private static func check(_ response: HTTPResponse, _ asked: ClosedRange<UInt32>?) throws(AttemptFailure) {
+        let head = response.head
+        guard (200...299).contains(head.status) else {
+            let wait = head.retryAfter.flatMap { RetryAfter.delay($0, secondsSince1970: Int64(Date().timeIntervalSince1970)) }
+            if head.status == 400, case .error(let error)? = try? LedgersResponse.scan(response.body.readableBytesUInt8Span) {
                 throw AttemptFailure(error, asked: asked)
             }
             throw AttemptFailure(
-                status: answer.status, retryAfter: wait, body: String(decoding: answer.body.readableBytesView.prefix(300), as: UTF8.self))
+                status: head.status, retryAfter: wait, body: String(decoding: response.body.readableBytesView.prefix(300), as: UTF8.self))
         }
-        if let encoding = answer.encoding {
-            throw AttemptFailure(.malformedAnswer, "the answer is encoded as \(AttemptFailure.shown(encoding)), which was not asked for")
+        if let encoding = head.encoding {
+            throw AttemptFailure(
+                .malformedResponse, "the response is encoded as \(AttemptFailure.shown(encoding)), which was not asked for")
         }
-        guard answer.body.readableBytes > 0 else { throw AttemptFailure(.emptyAnswer, "HTTP \(answer.status) without a body") }
-        return answer.body
+        guard response.body.readableBytes > 0 else { throw AttemptFailure(.emptyResponse, "HTTP \(head.status) without a body") }
     }
 
     func countRetry() {
         counted.withLock { $0.retries += 1 }
     }
+}
+
+/// A JSON-RPC response to a small request.
+private struct RPCEnvelope<Result: Decodable>: Decodable {
+    struct Failure: Decodable {
+        var code: Int
+        var message: String?
+    }
+
+    var result: Result?
+    var error: Failure?
 }

@@ -43,7 +43,9 @@ struct MakeCommand: AsyncParsableCommand {
             for sequence in ledgers {
                 try Data(supply.ledger(sequence).xdr).write(to: folder.appendingPathComponent("ledger-\(sequence).xdr"))
             }
-            guard let generated = supply as? GeneratedLedgers else { return }
+            guard let generated = (supply as? LedgersWithUnknownVersion)?.ledgers as? GeneratedLedgers ?? supply as? GeneratedLedgers else {
+                return
+            }
             try Data(generated.cast.json.utf8).write(to: folder.appendingPathComponent("contracts.json"))
             let rows = ledgers.flatMap { generated.expectedRows(of: $0) }
             try Data((rows.joined(separator: "\n") + "\n").utf8).write(to: folder.appendingPathComponent("expected.jsonl"))

@@ -16,6 +16,16 @@ struct SourceOptions: ParsableArguments {
     @Option(help: "How many ledgers there are at the start.") var count: Int?
     @Option(help: "With --seed: contract events per ledger that may give rows.") var events = 20
     @Option(help: "With --seed: size of a ledger in bytes, about.") var ledgerBytes = 1_000_000
+    @Option(help: "With --seed: another number of events from a ledger on; FROM:EVENTS, comma-separated or repeated.")
+    var eventsFrom: [SizeChanges] = []
+    @Option(help: "With --seed: another size from a ledger on; FROM:BYTES, comma-separated or repeated.")
+    var ledgerBytesFrom: [SizeChanges] = []
+    @Option(help: "The ledger that is a LedgerCloseMeta of a version that nobody knows; its header and hash are right.")
+    var unknownVersion: UInt32?
+    @Option(
+        help: "With --seed: the ledger in which the first transaction with events has a TransactionMeta of a version that nobody knows."
+    )
+    var unknownTransactionVersion: UInt32?
     @Flag(help: "With --seed: muxed accounts, claimable balances and liquidity pools occur in events too.") var rareAddresses = false
 
     /// Ledgers of a seed where `--count` says nothing.
@@ -26,7 +36,14 @@ struct SourceOptions: ParsableArguments {
         guard repeated.isEmpty || repeated.count == 2 && ledgers != nil && repeated[1] > 0 else {
             throw ValidationError("--repeat takes two numbers, first and count, and needs --ledgers")
         }
-        guard (count ?? 1) > 0, (first ?? 2) > 1, events >= 0, events <= 10_000, ledgerBytes >= 0, ledgerBytes <= 64 << 20 else {
+        guard seed != nil || eventsFrom.isEmpty && ledgerBytesFrom.isEmpty && unknownTransactionVersion == nil else {
+            throw ValidationError("--events-from, --ledger-bytes-from and --unknown-transaction-version need --seed")
+        }
+        let eventCounts = [events] + eventsFrom.flatMap(\.changes.values)
+        let sizes = [ledgerBytes] + ledgerBytesFrom.flatMap(\.changes.values)
+        guard (count ?? 1) > 0, (first ?? 2) > 1, eventCounts.allSatisfy({ (0...10_000).contains($0) }),
+            sizes.allSatisfy({ (0...(64 << 20)).contains($0) })
+        else {
             throw ValidationError("--count must be positive, --first at least 2, --events 0 to 10000, --ledger-bytes 0 to 67108864")
         }
         let made = (UInt64(first ?? 2), UInt64(count ?? (seed == nil ? 1 : Self.defaultCount)))
@@ -39,7 +56,10 @@ struct SourceOptions: ParsableArguments {
     /// What a seed stands for.
     func plan() throws -> LedgerPlan {
         guard let seed else { throw ValidationError("--seed is needed here") }
-        return LedgerPlan(seed: seed, first: first ?? 2, eventsPerLedger: events, ledgerBytes: ledgerBytes, rareAddresses: rareAddresses)
+        return LedgerPlan(
+            seed: seed, first: first ?? 2, eventsPerLedger: events, ledgerBytes: ledgerBytes, eventChanges: SizeChanges.joined(eventsFrom),
+            byteChanges: SizeChanges.joined(ledgerBytesFrom), rareAddresses: rareAddresses,
+            unknownTransactionVersion: unknownTransactionVersion)
     }
 
     /// The numbers of a seed's ledgers.
@@ -51,6 +71,12 @@ struct SourceOptions: ParsableArguments {
     /// The ledgers, and which of them there are at the start.
     /// - Parameter growing: whether ledgers close later: a folder then keeps those beyond `--count` in store.
     func supply(growing: Bool) async throws -> (any LedgerSupply, ClosedRange<UInt32>) {
+        let (supply, range) = try await plainSupply(growing: growing)
+        guard let unknownVersion else { return (supply, range) }
+        return (LedgersWithUnknownVersion(ledgers: supply, unknown: unknownVersion), range)
+    }
+
+    private func plainSupply(growing: Bool) async throws -> (any LedgerSupply, ClosedRange<UInt32>) {
         guard let ledgers else { return (GeneratedLedgers(try plan()), try madeLedgers()) }
         let folder = try LedgerFolder(path: ledgers)
         let run = try folder.run(first: first, count: count)
@@ -58,5 +84,25 @@ struct SourceOptions: ParsableArguments {
         let loaded = try await folder.load(whole)
         guard repeated.count == 2 else { return (FolderLedgers(whole, loaded), run) }
         return (RepeatedLedgers(loaded, from: repeated[0]), repeated[0]...(repeated[0] + repeated[1] - 1))
+    }
+}
+
+/// Sizes from ledgers on: `1500:600` or `1500:600,2000:0`.
+struct SizeChanges: ExpressibleByArgument {
+    let changes: [UInt32: Int]
+
+    init?(argument: String) {
+        var changes: [UInt32: Int] = [:]
+        for change in argument.split(separator: ",", omittingEmptySubsequences: false) {
+            let parts = change.split(separator: ":", omittingEmptySubsequences: false)
+            guard parts.count == 2, let from = UInt32(parts[0]), let size = Int(parts[1]) else { return nil }
+            changes[from] = size
+        }
+        self.changes = changes
+    }
+
+    /// All of a repeated option; of two for the same ledger the last.
+    static func joined(_ options: [SizeChanges]) -> [UInt32: Int] {
+        options.reduce(into: [:]) { $0.merge($1.changes) { $1 } }
     }
 }

@@ -6,13 +6,12 @@ enum Party: Hashable, Sendable {
     case claimableBalance(Bytes32)
     case liquidityPool(Bytes32)
 
-    /// The strkey (SEP-23): base32 of version byte, payload and CRC16-XModem, without padding.
+    /// The strkey (SEP-23) under which rows know it: base32 of version byte, payload and CRC16-XModem, without padding. That of a muxed account
+    /// is its base account's.
     var strkey: String {
         switch self {
-        case .account(let key): Self.strkey(version: 6 << 3, key.bytes)
+        case .account(let key), .muxed(_, let key): Self.strkey(version: 6 << 3, key.bytes)
         case .contract(let id): Self.strkey(version: 2 << 3, id.bytes)
-        case .muxed(let id, let key):
-            Self.strkey(version: 12 << 3, key.bytes + (0..<8).map { UInt8(truncatingIfNeeded: id >> UInt64(56 - 8 * $0)) })
         case .claimableBalance(let id): Self.strkey(version: 1 << 3, [0] + id.bytes)
         case .liquidityPool(let id): Self.strkey(version: 11 << 3, id.bytes)
         }

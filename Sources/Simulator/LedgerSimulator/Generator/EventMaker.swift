@@ -74,7 +74,7 @@ struct EventMaker {
             maker.out.address(from)
             if topics > 2 { maker.out.address(to) }
         }
-        switch random.below(7) {
+        switch random.below(9) {
         case 0:  // four topics: the shape of asset contracts
             transfer(&self, topics: 4)
             out.text("USDC:GA5ZSEJYB37JRC5AVCIA5MOP4RHTM335X2KGX3IHOJAPP5RE34K4KZVN")
@@ -100,6 +100,7 @@ struct EventMaker {
         case 5:
             head(of: contract, topics: 0)
             out.i128(amount)
+        case 6, 7: brokenMap(of: contract)
         default:
             head(of: contract, topics: 2)
             out.symbol("price_update")

@@ -5,17 +5,19 @@ struct GeneratedLedgers: LedgerSupply {
     let cast: Cast
     private let plan: LedgerPlan
     private let chain: HeaderChain
-    /// Ledgers take turns at these, at random: both versions, three sizes.
-    private let variants: [(version: LedgerVersion, ballast: Ballast)]
+    /// By the plan's stage. Ledgers take turns at these, at random: both versions, three sizes.
+    private let variants: [[(version: LedgerVersion, ballast: Ballast)]]
 
     init(_ plan: LedgerPlan) {
         self.plan = plan
         let cast = Cast(seed: plan.seed)
         self.cast = cast
         available = plan.first...LedgerNumbers.last
-        let eventBytes = Self.eventBytes(plan, cast)
-        variants = [(LedgerVersion.v1, 10), (.v2, 9), (.v1, 11), (.v2, 10)].map { version, tenths in
-            (version, Ballast(version, size: max(0, plan.ledgerBytes * tenths / 10 - eventBytes), cast, seed: plan.seed))
+        variants = plan.stages.map { stage in
+            let eventBytes = Self.eventBytes(plan, stage, cast)
+            return [(LedgerVersion.v1, 10), (.v2, 9), (.v1, 11), (.v2, 10)].map { version, tenths in
+                (version, Ballast(version, size: max(0, stage.ledgerBytes * tenths / 10 - eventBytes), cast, seed: plan.seed))
+            }
         }
         var random = SplitMix64(seed: plan.seed, 0x616E_6368)
         chain = HeaderChain(first: plan.first, anchor: random.bytes32()) { sequence, previous in
@@ -30,7 +32,7 @@ struct GeneratedLedgers: LedgerSupply {
     func prepare(through last: UInt32) { _ = chain.link(last) }
 
     func ledger(_ sequence: UInt32) -> SimulatedLedger {
-        let variant = variants[Self.variant(plan, sequence)]
+        let variant = variants[plan.stage(of: sequence)][Self.variant(plan, sequence)]
         let link = chain.link(sequence)
         var head = XDRWriter(capacity: 512)
         head.uint32(variant.version.rawValue)
@@ -62,7 +64,7 @@ struct GeneratedLedgers: LedgerSupply {
 
     /// The rows that a ledger must give, as lines of expected.jsonl in the order of their ids.
     func expectedRows(of sequence: UInt32) -> [String] {
-        let variant = variants[Self.variant(plan, sequence)]
+        let variant = variants[plan.stage(of: sequence)][Self.variant(plan, sequence)]
         var transactions = TransactionMaker(plan, cast, sequence, variant.version, wantsRows: true)
         transactions.makeAll(before: variant.ballast.leadingCount)
         return transactions.lines
@@ -110,10 +112,10 @@ struct GeneratedLedgers: LedgerSupply {
     }
 
     /// What the transactions with events take in a ledger, on average of the first few.
-    private static func eventBytes(_ plan: LedgerPlan, _ cast: Cast) -> Int {
+    private static func eventBytes(_ plan: LedgerPlan, _ stage: LedgerPlan.Stage, _ cast: Cast) -> Int {
         let sample: UInt32 = 8
         let total = (0..<sample).reduce(0) { total, index in
-            var transactions = TransactionMaker(plan, cast, plan.first &+ index, .v2, wantsRows: false)
+            var transactions = TransactionMaker(plan, cast, stage.from &+ index, .v2, wantsRows: false)
             transactions.makeAll(before: 0)
             return total + transactions.out.bytes.count
         }

@@ -27,7 +27,8 @@ struct TransactionMaker {
     /// Makes transactions until the plan's number of events is reached.
     /// - Parameter before: how many transactions the ledger has before these.
     mutating func makeAll(before: Int) {
-        var left = plan.eventsPerLedger
+        // The transaction of an unknown version needs no events, but it has to be there.
+        var left = max(plan.stages[plan.stage(of: sequence)].eventsPerLedger, plan.unknownTransactionVersion == sequence ? 1 : 0)
         while left > 0 {
             let events = min(left, random.below(9))
             left -= max(events, 1)
@@ -62,8 +63,13 @@ struct TransactionMaker {
         note(maker.sink.rows, ExpectedRow.Position(ledger: sequence, closeTime: plan.closeTime(of: sequence), transaction: position))
     }
 
+    /// What `TransactionMeta` says that it is.
+    private func metaVersion(_ version: UInt32) -> UInt32 {
+        plan.unknownTransactionVersion == sequence && count == 0 ? SimulatedLedger.unknownVersion : version
+    }
+
     private mutating func metaV3(_ account: Bytes32, _ events: [UInt8], _ eventCount: Int) {
-        out.uint32(3)
+        out.uint32(metaVersion(3))
         out.uint32(0)
         out.accountChanges(account, balance: 1_000_000_000)
         out.count(1)
@@ -78,7 +84,7 @@ struct TransactionMaker {
     }
 
     private mutating func metaV4(_ account: Bytes32, _ events: [UInt8], _ eventCount: Int, operations: Int, isInvocation: Bool) {
-        out.uint32(4)
+        out.uint32(metaVersion(4))
         out.uint32(0)
         out.accountChanges(account, balance: 1_000_000_000)
         out.count(operations)

@@ -39,6 +39,18 @@ struct SimulatedLedger: Sendable {
         return bytes
     }
 
+    /// A version of `LedgerCloseMeta` and `TransactionMeta` that nobody knows.
+    static let unknownVersion: UInt32 = 99
+
+    /// The same ledger, header and hash included, as a `LedgerCloseMeta` of a version that nobody knows.
+    func withUnknownVersion() -> SimulatedLedger {
+        var version = XDRWriter(capacity: 4)
+        version.uint32(Self.unknownVersion)
+        var copy = self
+        copy.head.replaceSubrange(0..<4, with: version.bytes)
+        return copy
+    }
+
     /// The same ledger with a stated hash that is not its header's.
     func withWrongHash() -> SimulatedLedger {
         var copy = self
@@ -65,4 +77,19 @@ protocol LedgerSupply: Sendable {
     func closeTime(of sequence: UInt32) -> UInt64
     /// Does beforehand what is dear, so that no request pays for it: everything up to `last`.
     func prepare(through last: UInt32)
+}
+
+/// Ledgers of which one has a version that nobody knows.
+struct LedgersWithUnknownVersion: LedgerSupply {
+    let ledgers: any LedgerSupply
+    /// Number of the ledger that is a `LedgerCloseMeta` of an unknown version.
+    let unknown: UInt32
+
+    var available: ClosedRange<UInt32> { ledgers.available }
+    func ledger(_ sequence: UInt32) -> SimulatedLedger {
+        let ledger = ledgers.ledger(sequence)
+        return sequence == unknown ? ledger.withUnknownVersion() : ledger
+    }
+    func closeTime(of sequence: UInt32) -> UInt64 { ledgers.closeTime(of: sequence) }
+    func prepare(through last: UInt32) { ledgers.prepare(through: last) }
 }

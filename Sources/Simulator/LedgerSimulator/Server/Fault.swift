@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// A way in which an answer to getLedgers can go wrong.
+/// A way in which a response to getLedgers can go wrong.
 enum Fault: String, CaseIterable, Sendable {
     /// HTTP 503 with an empty body.
     case unavailable = "503"
@@ -16,30 +16,53 @@ enum Fault: String, CaseIterable, Sendable {
     case emptyPage = "empty-page"
     /// A body that ends in the middle; then the connection closes.
     case cutBody = "cut-body"
-    /// The connection closes before an answer.
+    /// The connection closes before a response.
     case drop
     /// A ledger whose stated hash is not its header's.
     case wrongHash = "wrong-hash"
     /// A ledger that names a predecessor that does not exist.
     case brokenChain = "broken-chain"
+
+    /// Ledgers that a page needs for anybody to notice: a chain of one ledger cannot be broken.
+    private var leastLedgers: Int { self == .brokenChain ? 2 : 1 }
+
+    /// Whether a page of so many ledgers can have this fault.
+    func fits(_ ledgers: Int) -> Bool { ledgers >= leastLedgers }
 }
 
-/// Spoils every so many answers, the faults in turn: the same requests meet the same faults.
+/// Spoils every so many responses, the faults in turn: the same requests meet the same faults. A fault that a page is too short for is owed: the next
+/// page that is long enough has it.
 final class FaultPlan: Sendable {
-    private let faults: [Fault]
-    private let every: Int
-    private let count = Atomic<Int>(0)
-
-    /// - Parameter every: 2 spoils every second answer; 0, or no faults, none.
-    init(_ faults: [Fault], every: Int) {
-        self.faults = faults
-        self.every = every
+    private struct State {
+        var count = 0
+        /// The faults, the next one first.
+        var turn: [Fault]
+        var owed: [Fault] = []
     }
 
-    /// The fault of the next answer.
-    func next() -> Fault? {
-        guard every > 0, !faults.isEmpty else { return nil }
-        let number = count.add(1, ordering: .relaxed).newValue
-        return number.isMultiple(of: every) ? faults[(number / every - 1) % faults.count] : nil
+    private let every: Int
+    private let state: Mutex<State>
+
+    /// - Parameter every: 2 spoils every second response; 0, or no faults, none.
+    init(_ faults: [Fault], every: Int) {
+        self.every = every
+        state = Mutex(State(turn: faults))
+    }
+
+    /// The fault of the next response, which would have so many ledgers.
+    func next(ledgers: Int) -> Fault? {
+        guard every > 0 else { return nil }
+        return state.withLock { state in
+            state.count += 1
+            if let index = state.owed.firstIndex(where: { $0.fits(ledgers) }) { return state.owed.remove(at: index) }
+            guard state.count.isMultiple(of: every) else { return nil }
+            for _ in state.turn {
+                let fault = state.turn.removeFirst()
+                state.turn.append(fault)
+                if fault.fits(ledgers) { return fault }
+                if !state.owed.contains(fault) { state.owed.append(fault) }
+            }
+            return nil
+        }
     }
 }

@@ -1,7 +1,7 @@
 internal import Foundation
 
 /// A JSON value whose shape nobody has promised.
-enum JSONValue: Decodable, Equatable {
+enum JSONValue: Decodable, Equatable, Sendable {
     case null
     case bool(Bool)
     case integer(Int64)

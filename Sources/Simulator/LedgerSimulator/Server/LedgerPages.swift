@@ -1,19 +1,20 @@
 internal import NIOCore
 
-/// Answers of getLedgers, by the rules of the real server.
+/// Responses to getLedgers, by the rules of the real server.
 struct LedgerPages: Sendable {
     let supply: any LedgerSupply
     let tip: LedgerTip
     let counts: ServedCounts
-    /// An answer longer than this is one that the real server would not manage in time; nil: no limit.
+    /// A response longer than this is one that the real server would not manage in time; nil: no limit.
     let maximumBytes: Int?
 
     /// Which ledgers a call asks for.
     func range(_ call: RPCCall) throws(RPCFailure) -> ClosedRange<UInt32> {
-        try PageRequest(call.parameters, kept: tip.oldest...tip.latest).ledgers
+        let latest = tip.latest
+        return try PageRequest(call.parameters, kept: tip.oldest...latest, announced: tip.announcedOldest...latest).ledgers
     }
 
-    /// The answer to getLatestLedger, with the whole ledger as newer servers give it.
+    /// The response to getLatestLedger, with the whole ledger as newer servers give it.
     func latest(id: String?) -> [ByteBuffer] {
         let ledger = supply.ledger(tip.latest)
         var text = PageText()
@@ -49,9 +50,9 @@ struct LedgerPages: Sendable {
         let latest = tip.latest
         let cursor = fault == .emptyPage ? ledgers.lowerBound - 1 : ledgers.upperBound
         text.text(
-            "],\"latestLedger\":\(latest),\"latestLedgerCloseTime\":\(supply.closeTime(of: latest)),\"oldestLedger\":\(tip.oldest),"
-                + "\"oldestLedgerCloseTime\":\(supply.closeTime(of: tip.oldest)),\"cursor\":\"\(cursor)\"}}")
-        if fault == nil { counts.served(ledgers, bytes: text.byteCount) }
+            "],\"latestLedger\":\(latest),\"latestLedgerCloseTime\":\(supply.closeTime(of: latest)),\"oldestLedger\":\(tip.announcedOldest),"
+                + "\"oldestLedgerCloseTime\":\(supply.closeTime(of: tip.announcedOldest)),\"cursor\":\"\(cursor)\"}}")
+        if let fault { counts.spoilt(fault) } else { counts.served(ledgers, bytes: text.byteCount) }
         return text.finish()
     }
 }

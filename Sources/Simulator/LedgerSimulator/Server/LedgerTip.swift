@@ -4,12 +4,15 @@ internal import Synchronization
 final class LedgerTip: Sendable {
     /// The oldest ledger that is kept.
     let oldest: UInt32
+    /// The oldest ledger that is said to be kept; older ones may be served all the same.
+    let announcedOldest: UInt32
     private let last: Mutex<UInt32>
     private let limit: UInt32
 
     /// - Parameter limit: the latest ledger that can ever be closed.
-    init(oldest: UInt32, latest: UInt32, limit: UInt32) {
+    init(oldest: UInt32, announcedOldest: UInt32? = nil, latest: UInt32, limit: UInt32) {
         self.oldest = oldest
+        self.announcedOldest = announcedOldest ?? oldest
         self.limit = limit
         last = Mutex(latest)
     }

@@ -3,10 +3,13 @@ struct PageRequest: Equatable {
     static let defaultLimit = 50
     static let maximumLimit = 200
 
-    /// The ledgers to answer with; ends at the tip where the limit reaches beyond it.
+    /// The ledgers to respond with; ends at the tip where the limit reaches beyond it.
     let ledgers: ClosedRange<UInt32>
 
-    init(_ parameters: [String: JSONValue], kept: ClosedRange<UInt32>) throws(RPCFailure) {
+    /// - Parameters:
+    ///   - kept: the ledgers that can be served.
+    ///   - announced: the ledgers that refusals name.
+    init(_ parameters: [String: JSONValue], kept: ClosedRange<UInt32>, announced: ClosedRange<UInt32>) throws(RPCFailure) {
         let start = try Self.unsigned(parameters["startLedger"], "startLedger", "uint32", limit: UInt64(UInt32.max))
         let format = try Self.text(parameters["xdrFormat"], "xdrFormat")
         let pagination: [String: JSONValue]?
@@ -23,7 +26,7 @@ struct PageRequest: Equatable {
                 throw .invalidRequest("startLedger (\(start)) and cursor (\(cursor)) cannot both be set")
             }
         } else if start < kept.lowerBound || start > kept.upperBound {
-            throw .invalidRequest("start ledger (\(start)) \(Self.mustBeBetween(kept))")
+            throw .invalidRequest("start ledger (\(start)) \(Self.mustBeBetween(announced))")
         }
         guard limit <= Self.maximumLimit else { throw .invalidRequest("limit must not exceed \(Self.maximumLimit)") }
         guard ["", "base64", "json"].contains(format) else {
@@ -32,13 +35,15 @@ struct PageRequest: Equatable {
         // The real server turns XDR into JSON here; nobody who tests against a simulator needs that.
         guard format != "json" else { throw .invalidRequest("this simulator serves xdrFormat base64 only") }
 
-        let first = cursor.isEmpty ? UInt32(start) : try Self.ledger(after: cursor, kept)
+        let first = cursor.isEmpty ? UInt32(start) : try Self.ledger(after: cursor, kept, announced)
         let count = UInt32(limit == 0 ? UInt64(Self.defaultLimit) : limit)
         ledgers = first...(kept.upperBound - first < count ? kept.upperBound : first + count - 1)
     }
 
     /// A cursor is the number of the last ledger that was got.
-    private static func ledger(after cursor: String, _ kept: ClosedRange<UInt32>) throws(RPCFailure) -> UInt32 {
+    private static func ledger(
+        after cursor: String, _ kept: ClosedRange<UInt32>, _ announced: ClosedRange<UInt32>
+    ) throws(RPCFailure) -> UInt32 {
         guard cursor.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
             throw .invalidParameters("strconv.ParseUint: parsing \(JSONValue.quoted(cursor)): invalid syntax")
         }
@@ -46,7 +51,7 @@ struct PageRequest: Equatable {
             throw .invalidParameters("strconv.ParseUint: parsing \(JSONValue.quoted(cursor)): value out of range")
         }
         let first = number &+ 1
-        guard kept.contains(first) else { throw .invalidParameters("cursor ('\(cursor)') \(mustBeBetween(kept))") }
+        guard kept.contains(first) else { throw .invalidParameters("cursor ('\(cursor)') \(mustBeBetween(announced))") }
         return first
     }
 

@@ -2,7 +2,7 @@ internal import Foundation
 
 /// A JSON-RPC 2.0 call as a client sent it.
 struct RPCCall: Sendable {
-    /// JSON text of the id; nil for a notification, which gets no answer.
+    /// JSON text of the id; nil for a notification, which gets no response.
     let id: String?
     let method: String
     /// By name; empty where there are none.
@@ -32,7 +32,7 @@ struct RPCCall: Sendable {
     }
 }
 
-/// A JSON-RPC error answer; it travels in an HTTP 200.
+/// A JSON-RPC error response; it travels in an HTTP 200.
 struct RPCFailure: Error, Equatable, Sendable {
     let code: Int
     let message: String
@@ -48,11 +48,11 @@ struct RPCFailure: Error, Equatable, Sendable {
     }
 
     static let methodNotFound = RPCFailure(code: -32601, message: "method not found")
-    /// What the real server answers when it gives up after 10 s.
+    /// What the real server says when it gives up after 10 s.
     static let processingLimit = RPCFailure(code: -32001, message: "request exceeded processing limit threshold")
     static let internalError = RPCFailure(code: -32603, message: "error fetching ledgers from db: database is locked")
 
-    /// The answer's text.
+    /// The response's text.
     func json(id: String?) -> String {
         "{\"jsonrpc\":\"2.0\",\"id\":\(id ?? "null"),\"error\":{\"code\":\(code),\"message\":\(JSONValue.quoted(message))}}"
     }

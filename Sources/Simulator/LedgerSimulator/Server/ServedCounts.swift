@@ -6,7 +6,7 @@ final class ServedCounts: Sendable {
         var ledgers: [UInt16] = []
         var bytes = 0
         var requests: [String: Int] = [:]
-        var faults = 0
+        var faults: [String: Int] = [:]
     }
 
     private let first: UInt32
@@ -14,7 +14,7 @@ final class ServedCounts: Sendable {
 
     init(first: UInt32) { self.first = first }
 
-    /// Ledgers went out in one answer of that many bytes.
+    /// Ledgers went out in one response of that many bytes.
     func served(_ ledgers: ClosedRange<UInt32>, bytes: Int) {
         state.withLock { state in
             let end = Int(ledgers.upperBound - first) + 1
@@ -30,18 +30,20 @@ final class ServedCounts: Sendable {
     /// A method was called.
     func requested(_ method: String) { state.withLock { $0.requests[method, default: 0] += 1 } }
 
-    /// An answer was spoilt on purpose.
-    func spoilt() { state.withLock { $0.faults += 1 } }
+    /// A response was spoilt on purpose.
+    func spoilt(_ fault: Fault) { state.withLock { $0.faults[fault.rawValue, default: 0] += 1 } }
 
-    /// `{"served": all in all, "distinct": ..., "max": most for one ledger, "bytes": ..., "faults": ..., "requests": {...}}`
+    /// `{"served": all in all, "distinct": ..., "max": most for one ledger, "bytes": ..., "faults": {"503": ...}, "requests": {...}}`
     var json: String {
         let state = state.withLock { $0 }
         let served = state.ledgers.reduce(0) { $0 + Int($1) }
         let distinct = state.ledgers.count { $0 > 0 }
-        let requests = state.requests.sorted { $0.key < $1.key }.map { "\"\($0.key)\": \($0.value)" }.joined(separator: ", ")
+        func object(_ counts: [String: Int]) -> String {
+            "{" + counts.sorted { $0.key < $1.key }.map { "\"\($0.key)\": \($0.value)" }.joined(separator: ", ") + "}"
+        }
         return """
             {"served": \(served), "distinct": \(distinct), "max": \(state.ledgers.max() ?? 0), "bytes": \(state.bytes), \
-            "faults": \(state.faults), "requests": {\(requests)}}
+            "faults": \(object(state.faults)), "requests": \(object(state.requests))}
             """
     }
 }

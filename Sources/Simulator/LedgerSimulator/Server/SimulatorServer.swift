@@ -4,7 +4,7 @@ internal import Hummingbird
 internal import Logging
 internal import NIOCore
 
-/// The RPC over HTTP: `POST /` for JSON-RPC, `GET /stats` for the counts, `POST /release` for what is kept back.
+/// The RPC over HTTP: `POST /` for JSON-RPC, `GET /stats` for the counts, `POST /release` for what is kept back, `POST /hold?from=N` to keep back again.
 struct SimulatorServer: Sendable {
     let host: String
     let port: Int
@@ -12,8 +12,10 @@ struct SimulatorServer: Sendable {
     let pages: LedgerPages
     let faults: FaultPlan
     let hold: Hold
-    /// Waited before each answer.
+    /// Waited before each response.
     let latency: Duration
+    /// How fast a page goes out; nil: as fast as it can.
+    let bytesPerSecond: Int?
     /// Seconds from one close to the next; nil: no ledger closes.
     let closeEvery: Duration?
     let logger: Logger
@@ -64,7 +66,7 @@ struct SimulatorServer: Sendable {
             let type = request.headers[.contentType]?.split(separator: ";").first?.lowercased()
             guard type == "application/json" else { return Response(status: .unsupportedMediaType) }
             let body = try await request.body.collect(upTo: 1 << 20)
-            return try await answer(Data(body.readableBytesView), context)
+            return try await respond(Data(body.readableBytesView), context)
         }
         router.get("/") { _, _ in Response(status: .methodNotAllowed) }
         router.get("/stats") { _, _ in json(pages.counts.json) }
@@ -72,10 +74,15 @@ struct SimulatorServer: Sendable {
             hold.release()
             return Response(status: .noContent)
         }
+        router.post("/hold") { request, _ in
+            guard let ledger = request.uri.queryParameters["from"].flatMap({ UInt32($0) }) else { return Response(status: .badRequest) }
+            hold.hold(from: ledger)
+            return Response(status: .noContent)
+        }
         return router
     }
 
-    private func answer(_ body: Data, _ context: ConnectionContext) async throws -> Response {
+    private func respond(_ body: Data, _ context: ConnectionContext) async throws -> Response {
         if latency > .zero { try await Task.sleep(for: latency) }
         let call: RPCCall
         do {
@@ -97,7 +104,7 @@ struct SimulatorServer: Sendable {
 
     private func small(_ call: RPCCall) throws(RPCFailure) -> Response {
         let latest = pages.tip.latest
-        let oldest = pages.tip.oldest
+        let oldest = pages.tip.announcedOldest
         switch call.method {
         case "getHealth":
             return result(
@@ -116,10 +123,14 @@ struct SimulatorServer: Sendable {
     }
 
     private func ledgers(_ call: RPCCall, _ context: ConnectionContext) async throws(RPCFailure) -> Response {
-        let range = try pages.range(call)
-        await hold.pass(range)
-        let fault = faults.next()
-        if fault != nil { pages.counts.spoilt() }
+        let range = await hold.pass(try pages.range(call))
+        let fault = faults.next(ledgers: range.count)
+        // A page with a fault is counted when it is made.
+        switch fault {
+        case .unavailable?, .gatewayTimeout?, .tooManyRequests?, .internalError?, .processingLimit?, .drop?:
+            fault.map { pages.counts.spoilt($0) }
+        case .cutBody?, .emptyPage?, .wrongHash?, .brokenChain?, nil: break
+        }
         switch fault {
         case .unavailable: return Response(status: .serviceUnavailable)
         case .gatewayTimeout: return Response(status: .gatewayTimeout)
@@ -127,7 +138,7 @@ struct SimulatorServer: Sendable {
         case .internalError: throw .internalError
         case .processingLimit: throw .processingLimit
         case .drop:
-            // Closed before the head of an answer is written; what the server writes afterwards goes nowhere.
+            // Closed before the head of a response is written; what the server writes afterwards goes nowhere.
             context.channel.close(promise: nil)
             return Response(status: .ok)
         case .cutBody: return cut(try pages.page(range, id: call.id, fault: fault))
@@ -136,7 +147,23 @@ struct SimulatorServer: Sendable {
     }
 
     private func page(_ parts: [ByteBuffer]) -> Response {
-        Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(contentsOf: parts))
+        Response(
+            status: .ok, headers: [.contentType: "application/json"],
+            body: bytesPerSecond.map { throttled(parts, to: $0) } ?? ResponseBody(contentsOf: parts))
+    }
+
+    /// Twenty slices a second.
+    private func throttled(_ parts: [ByteBuffer], to bytesPerSecond: Int) -> ResponseBody {
+        ResponseBody(contentLength: parts.reduce(0) { $0 + $1.readableBytes }) { writer in
+            let sliceLength = max(1, bytesPerSecond / 20)
+            for var part in parts {
+                while let slice = part.readSlice(length: min(sliceLength, part.readableBytes)), slice.readableBytes > 0 {
+                    try await writer.write(slice)
+                    try await Task.sleep(for: .seconds(Double(slice.readableBytes) / Double(bytesPerSecond)))
+                }
+            }
+            try await writer.finish(nil)
+        }
     }
 
     /// The first half of a body that says how long the whole would be; then the server closes the connection.
@@ -163,7 +190,7 @@ struct SimulatorServer: Sendable {
         Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
     }
 
-    /// Ends an answer in the middle: the server closes the connection.
+    /// Ends a response in the middle: the server closes the connection.
     private struct Cut: Error {}
 }
 

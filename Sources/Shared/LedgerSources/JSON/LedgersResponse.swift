@@ -1,6 +1,6 @@
 package import StellarXDR
 
-/// The `error` of a JSON-RPC 2.0 answer.
+/// The `error` of a JSON-RPC 2.0 response.
 package struct RPCErrorObject: Hashable, Sendable {
     /// The code, such as -32601.
     package var code: Int
@@ -16,8 +16,8 @@ package struct RPCErrorObject: Hashable, Sendable {
     }
 }
 
-/// The result of `getLedgers`: what it says of each ledger, and where in the answer its XDR is.
-package struct LedgersAnswer: Sendable, Hashable {
+/// The result of `getLedgers`: what it says of each ledger, and where in the response its XDR is.
+package struct LedgersResponse: Sendable, Hashable {
     /// One element of `ledgers`.
     package struct Entry: Sendable, Hashable {
         /// `sequence`.
@@ -28,13 +28,13 @@ package struct LedgersAnswer: Sendable, Hashable {
         package var metadata: Range<Int>
     }
 
-    /// What a JSON-RPC answer can be.
+    /// What a JSON-RPC response can be.
     package enum Outcome: Sendable, Hashable {
-        case result(LedgersAnswer)
+        case result(LedgersResponse)
         case error(RPCErrorObject)
     }
 
-    /// `ledgers`, in the order of the answer.
+    /// `ledgers`, in the order of the response.
     package var ledgers: [Entry] = []
     /// `latestLedger`: the last ledger that the server has.
     package var latestLedger: UInt32?
@@ -43,16 +43,16 @@ package struct LedgersAnswer: Sendable, Hashable {
     /// `cursor`: decimal of the last sequence returned.
     package var cursor: String?
 
-    /// Scans a whole answer in place. Keys may come in any order, unknown ones are skipped.
+    /// Scans a whole response in place. Keys may come in any order, unknown ones are skipped.
     package static func scan(_ text: Span<UInt8>) throws(JSONScanError) -> Outcome {
         var scanner = JSONScanner()
-        var answer: LedgersAnswer?
+        var response: LedgersResponse?
         var failure: RPCErrorObject?
         try scanner.expect("{", text)
         var isFirst = true
         while let key = try scanner.nextKey(text, isFirst: &isFirst) {
             if JSONText.equals("result", key, text) {
-                if try !scanner.takeNull(text) { answer = try LedgersAnswer(&scanner, text) }
+                if try !scanner.takeNull(text) { response = try LedgersResponse(&scanner, text) }
             } else if JSONText.equals("error", key, text) {
                 if try !scanner.takeNull(text) { failure = try RPCErrorObject(&scanner, text) }
             } else {
@@ -61,8 +61,21 @@ package struct LedgersAnswer: Sendable, Hashable {
         }
         try scanner.expectEnd(text)
         if let failure { return .error(failure) }
-        guard let answer else { throw JSONScanError(offset: text.count, reason: .expected("\"result\" or \"error\" in the answer")) }
-        return .result(answer)
+        guard let response else { throw JSONScanError(offset: text.count, reason: .expected("\"result\" or \"error\" in the response")) }
+        return .result(response)
+    }
+
+    /// How many ledgers begin in the first part of a response.
+    package static func ledgersBegun(in text: Span<UInt8>) -> Int {
+        let key = Array("\"metadataXdr\"".utf8)
+        var count = 0
+        var from = 0
+        // A quote ends each string, and the strings are what is long: there are a few of them in a megabyte.
+        while let quote = text.firstIndex(of: UInt8(ascii: "\""), from: from) {
+            if quote + key.count <= text.count, key.indices.allSatisfy({ text[quote + $0] == key[$0] }) { count += 1 }
+            from = quote + 1
+        }
+        return count
     }
 
     private init(_ scanner: inout JSONScanner, _ text: Span<UInt8>) throws(JSONScanError) {
@@ -98,7 +111,7 @@ package struct LedgersAnswer: Sendable, Hashable {
     }
 }
 
-extension LedgersAnswer.Entry {
+extension LedgersResponse.Entry {
     fileprivate init(_ scanner: inout JSONScanner, _ text: Span<UInt8>) throws(JSONScanError) {
         var sequence: UInt32?
         var hash: Hash32?
