@@ -65,6 +65,35 @@ import Testing
                 """)
     }
 
+    /// Whatever number a peer claims: it costs one step, and nothing traps.
+    @Test func countsManyObservationsAtOnce() {
+        let registry = MetricsRegistry()
+        let histogram = registry.histogram("h", help: "H.", labels: ["p"], bounds: [1])
+        histogram.observe(0.5, times: 4, "x")
+        histogram.observe(2, times: 3, "x")
+        histogram.observe(1, times: 0, "x")
+        histogram.observe(1, times: -5, "x")
+        histogram.observe(.nan, times: 2, "x")
+        #expect(
+            registry.render().hasSuffix(
+                """
+                h_bucket{p="x",le="1"} 4
+                h_bucket{p="x",le="+Inf"} 7
+                h_sum{p="x"} 8
+                h_count{p="x"} 7
+
+                """))
+        for _ in 0..<3 { histogram.observe(2, times: .max, "x") }
+        histogram.observe(0.5, times: .max, "x")
+        #expect(registry.render().contains(#"h_count{p="x"} 9223372036854775807"#) || registry.render().contains(#"h_count{p="x"} 9.22"#))
+    }
+
+    @Test func aCounterOnlyGrows() {
+        let counter = MetricsRegistry().counter("c_total", help: "C.")
+        for amount in [2, -1, Double.infinity, -.infinity, .nan, 0.5] { counter.add(amount) }
+        #expect(counter.value() == 2.5)
+    }
+
     @Test func unlabelledMetricsStartAtZero() {
         let registry = MetricsRegistry()
         _ = registry.counter("a_total", help: "A.")

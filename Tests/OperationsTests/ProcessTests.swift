@@ -29,20 +29,6 @@ import Testing
         }
     }
 
-    // Signals belong to the whole process: both kinds in one test.
-    @Test func signalsArriveInsteadOfKilling() async {
-        let signals = await TerminationSignals()
-        var iterator = signals.makeAsyncIterator()
-        kill(getpid(), SIGTERM)
-        let first = await iterator.next()
-        #expect(first == .terminate)
-        #expect(first?.exitStatus == .terminated)
-        kill(getpid(), SIGINT)
-        let second = await iterator.next()
-        #expect(second == .interrupt)
-        #expect(second?.exitStatus == .interrupted)
-    }
-
     @Test func brokenPipesAreErrors() {
         TerminationSignals.ignoreBrokenPipes()
         let pipe = Pipe()

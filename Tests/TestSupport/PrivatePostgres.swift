@@ -7,7 +7,7 @@ internal import Synchronization
 /// A small shell process stands between the tests and the server. It holds the read end of a pipe that ends when the test process ends, however
 /// that happens; then it stops the server and removes the folder.
 public actor PrivatePostgres {
-    /// How the server is told to stop.
+    /// How the server is stopped.
     public enum StopMode: String, Sendable {
         /// Sessions are ended, then the server shuts down in good order.
         case fast
@@ -116,6 +116,19 @@ public actor PrivatePostgres {
     /// SIGKILL to the server's main process.
     public func kill() throws { try tell("kill") }
 
+    /// SIGSTOP to the server's main process and all others of it: connections stay, and new ones are accepted by the kernel, but nothing responds.
+    /// Returns when each of them is seen to be stopped.
+    public func pause() throws { try tell("pause") }
+
+    /// Lets the server go on after `pause`.
+    public func resume() throws { try tell("resume") }
+
+    /// Makes a standby of the server, as a failover does with an old primary: a restart, after which it takes no writes.
+    public func demote() throws { try tell("demote") }
+
+    /// Makes a primary of it again.
+    public func promote() throws { try tell("promote") }
+
     private func tell(_ command: String) throws {
         try commands.write(contentsOf: Data((command + "\n").utf8))
         try expectReply(command)
@@ -175,7 +188,33 @@ public actor PrivatePostgres {
                 sleep 0.1
             done
         }
-        answer() { if "$@"; then echo ok; else echo failed; fi; }
+        reply() { if "$@"; then echo ok; else echo failed; fi; }
+        processes() {
+            main=$(head -n 1 data/postmaster.pid) && echo "$main" $(cat "/proc/$main/task/$main/children")
+        }
+        stopped() {
+            case $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null) in
+                T*|'') return 0 ;;
+                *) return 1 ;;
+            esac
+        }
+        pause() {
+            # The main process first: it starts no further ones then.
+            kill -STOP "$(head -n 1 data/postmaster.pid)" || return 1
+            tries=0
+            for process in $(processes); do
+                kill -STOP "$process" 2>/dev/null
+                until stopped "$process"; do
+                    tries=$((tries + 1))
+                    if [ $tries -ge 600 ]; then return 1; fi
+                    sleep 0.05
+                done
+            done
+        }
+        resume() { kill -CONT $(processes) 2>/dev/null; }
+        demote() {
+            as_owner "$programs/pg_ctl" -D data -w -t 120 -m fast stop && as_owner touch data/standby.signal && start
+        }
         make() {
             as_owner "$programs/initdb" -D data -U postgres --auth=trust --no-sync --no-instructions -E UTF8 --locale=C || return 1
             cat >>data/postgresql.conf <<END
@@ -187,15 +226,20 @@ public actor PrivatePostgres {
         max_connections = 400
         END
         }
-        answer make
+        reply make
         while read -r command argument; do
             case $command in
-                start) answer start ;;
-                stop) answer as_owner "$programs/pg_ctl" -D data -w -t 120 -m "$argument" stop ;;
-                kill) answer kill -9 "$(head -n 1 data/postmaster.pid)" ;;
+                start) reply start ;;
+                stop) reply as_owner "$programs/pg_ctl" -D data -w -t 120 -m "$argument" stop ;;
+                pause) reply pause ;;
+                resume) reply resume ;;
+                demote) reply demote ;;
+                promote) reply as_owner "$programs/pg_ctl" -D data -w -t 120 promote ;;
+                kill) reply kill -9 "$(head -n 1 data/postmaster.pid)" ;;
                 *) echo unknown ;;
             esac
         done
+        resume
         as_owner "$programs/pg_ctl" -D data -w -t 60 -m immediate stop
         cd /
         rm -rf "$folder"

@@ -1,5 +1,6 @@
 public import Foundation
 internal import Synchronization
+public import Testing
 
 /// One of this package's programs, started as an operator would start it: its exit status, its log lines, signals.
 public final class RunningProgram: Sendable {
@@ -8,11 +9,19 @@ public final class RunningProgram: Sendable {
         /// Once the process has ended.
         var endedWith: Int32?
         var outputEnded = false
-        var lineWaiters: [(needle: @Sendable (String) -> Bool, from: Int, continuation: CheckedContinuation<String?, Never>)] = []
-        var exitWaiters: [CheckedContinuation<Int32, Never>] = []
+        var waiters: [Int: Waiter] = [:]
+        var lastWaiter = 0
         var partial: [UInt8] = []
         /// Once the process has ended and all that it, and the workers that share its output, wrote has been read.
         var status: Int32? { outputEnded ? endedWith : nil }
+    }
+
+    /// Waits for a line or for the end.
+    private struct Waiter {
+        var needle: (@Sendable (String) -> Bool)?
+        var from = 0
+        /// Called once; nil at the end of the process.
+        let resume: (String?) -> Void
     }
 
     private let process: Process
@@ -73,29 +82,61 @@ public final class RunningProgram: Sendable {
     /// The lines as one text, for messages.
     public var log: String { lines.joined(separator: "\n") }
 
-    /// Waits for the end; 128 + the signal where a signal ended it. A test whose time is up kills the program, so that nothing waits for ever.
-    public func exit() async -> Int32 {
-        await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let status = state.withLock { state in
-                    if state.status == nil { state.exitWaiters.append(continuation) }
-                    return state.status
-                }
-                if let status { continuation.resume(returning: status) }
-            }
-        } onCancel: {
-            send(SIGKILL)
-        }
+    /// Waits for the end; 128 + the signal where a signal ended it. A program that does not end in time is killed, and an issue recorded.
+    public func exit(within limit: Duration = .seconds(600), at location: SourceLocation = #_sourceLocation) async -> Int32 {
+        _ = await wait(for: "the end", nil, from: 0, limit, location)
+        return state.withLock { $0.status } ?? 128 + SIGKILL
     }
 
-    /// Waits for a line that fits, among those after the first `from`; nil where the program ended without one.
-    public func line(from: Int = 0, where fits: @escaping @Sendable (String) -> Bool) async -> String? {
-        await withTaskCancellationHandler {
+    /// Waits for a line that fits, among those after the first `from`; nil where the program ended without one. Where none comes in time, the
+    /// program is killed, and an issue recorded.
+    public func line(
+        from: Int = 0, within limit: Duration = .seconds(180), at location: SourceLocation = #_sourceLocation,
+        where fits: @escaping @Sendable (String) -> Bool
+    ) async -> String? {
+        await wait(for: "a line that fits", fits, from: from, limit, location)
+    }
+
+    /// Waits for a line that contains a text.
+    public func line(
+        containing text: String, from: Int = 0, within limit: Duration = .seconds(180), at location: SourceLocation = #_sourceLocation
+    ) async -> String? {
+        await wait(for: "a line that contains \"\(text)\"", { $0.contains(text) }, from: from, limit, location)
+    }
+
+    /// The lines so far that contain a text.
+    public func lines(containing text: String) -> [String] { lines.filter { $0.contains(text) } }
+
+    /// Sends a signal.
+    public func send(_ signal: Int32) { kill(pid, signal) }
+
+    /// Stops the program, and returns when it is seen to stand still.
+    public func suspend() async throws { try await suspendProcess(pid) }
+
+    /// Lets it go on.
+    public func resume() { send(SIGCONT) }
+
+    /// A wait has a name and a limit: nothing waits for ever, and whoever reads the results sees what did not come. A test that is cancelled kills
+    /// the program, too.
+    private func wait(
+        for what: String, _ needle: (@Sendable (String) -> Bool)?, from: Int, _ limit: Duration, _ location: SourceLocation
+    ) async -> String? {
+        let timer = Task { [weak self] in
+            try await Task.sleep(for: limit)
+            guard let self else { return }
+            Issue.record(
+                "\(process.executableURL?.lastPathComponent ?? "the program") was killed: waited \(limit) for \(what); its log:\n\(log)",
+                sourceLocation: location)
+            send(SIGKILL)
+        }
+        defer { timer.cancel() }
+        return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let found: String?? = state.withLock { state in
-                    if let line = state.lines.dropFirst(from).first(where: fits) { return line }
+                    if let needle, let line = state.lines.dropFirst(from).first(where: needle) { return line }
                     if state.status != nil { return .some(nil) }
-                    state.lineWaiters.append((fits, from, continuation))
+                    state.lastWaiter += 1
+                    state.waiters[state.lastWaiter] = Waiter(needle: needle, from: from) { continuation.resume(returning: $0) }
                     return nil
                 }
                 if let found { continuation.resume(returning: found) }
@@ -104,17 +145,6 @@ public final class RunningProgram: Sendable {
             send(SIGKILL)
         }
     }
-
-    /// Waits for a line that contains a text.
-    public func line(containing text: String, from: Int = 0) async -> String? {
-        await line(from: from) { $0.contains(text) }
-    }
-
-    /// The lines so far that contain a text.
-    public func lines(containing text: String) -> [String] { lines.filter { $0.contains(text) } }
-
-    /// Sends a signal.
-    public func send(_ signal: Int32) { kill(pid, signal) }
 
     private func received(_ bytes: [UInt8]) {
         state.withLock { state in
@@ -127,10 +157,9 @@ public final class RunningProgram: Sendable {
                 let line = String(decoding: state.partial[..<end], as: UTF8.self)
                 state.partial.removeSubrange(...end)
                 state.lines.append(line)
-                state.lineWaiters.removeAll { waiter in
-                    guard state.lines.count > waiter.from, waiter.needle(line) else { return false }
-                    waiter.continuation.resume(returning: line)
-                    return true
+                for (number, waiter) in state.waiters where state.lines.count > waiter.from && waiter.needle?(line) == true {
+                    waiter.resume(line)
+                    state.waiters[number] = nil
                 }
             }
             Self.release(&state)
@@ -146,10 +175,37 @@ public final class RunningProgram: Sendable {
 
     /// Of the two ends, of the output and of the process, whichever comes last ends the run: no line is missed.
     private static func release(_ state: inout State) {
-        guard let status = state.status else { return }
-        for waiter in state.exitWaiters { waiter.resume(returning: status) }
-        for waiter in state.lineWaiters { waiter.continuation.resume(returning: nil) }
-        state.exitWaiters = []
-        state.lineWaiters = []
+        guard state.status != nil else { return }
+        for waiter in state.waiters.values { waiter.resume(nil) }
+        state.waiters = [:]
+    }
+}
+
+/// A process that was told to stop and did not.
+public struct StillRunning: Error {
+    /// The process.
+    public let pid: Int32
+    /// The letters of its threads' states, as in /proc/PID/stat.
+    public let states: String
+}
+
+/// Stops any process (SIGSTOP), and returns when all its threads are seen to stand still: on a loaded machine that takes its time.
+///
+/// - Throws: `StillRunning` where that took longer than `limit`, or where there is no such process.
+public func suspendProcess(_ pid: Int32, within limit: Duration = .seconds(60)) async throws {
+    kill(pid, SIGSTOP)
+    let deadline = ContinuousClock.now + limit
+    while true {
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []
+        let states = threads.compactMap { thread in
+            // The state follows the name, which is in parentheses and may hold some.
+            (try? String(contentsOfFile: "/proc/\(pid)/task/\(thread)/stat", encoding: .utf8))
+                .flatMap { text in text.lastIndex(of: ")").map { text[$0...].dropFirst(2).first ?? "?" } }
+        }
+        if !states.isEmpty, states.allSatisfy({ $0 == "T" }) { return }
+        guard ContinuousClock.now < deadline, !threads.isEmpty, states != ["Z"] else {
+            throw StillRunning(pid: pid, states: String(states))
+        }
+        try await Task.sleep(for: .milliseconds(5))
     }
 }

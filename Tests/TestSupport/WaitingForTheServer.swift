@@ -1,4 +1,5 @@
 public import PostgreSQL
+internal import Synchronization
 
 /// What a test waited for in vain.
 public struct NeverTrue: Error {
@@ -25,5 +26,44 @@ extension PostgresConnection {
     /// Waits until the backend of another connection waits for a lock.
     public func waitUntilBlocked(backend pid: Int32) async throws {
         try await waitUntil("EXISTS (SELECT FROM pg_locks WHERE pid = $1::int AND NOT granted)", [String(pid)])
+    }
+}
+
+/// What did not end within its time.
+public struct NotInTime: Error, CustomStringConvertible {
+    /// What was waited for.
+    public let what: String
+    /// The limit.
+    public let limit: Duration
+    /// For messages.
+    public var description: String { "\(what): not within \(limit)" }
+}
+
+/// Waits for a body, for a limited time; then throws `NotInTime` and leaves the body behind, which may hang for good.
+public func within<Value: Sendable>(
+    _ limit: Duration, _ what: String, _ body: @escaping @Sendable () async throws -> Value
+) async throws -> Value {
+    let shared = Waiter<Value>()
+    return try await withCheckedThrowingContinuation { continuation in
+        shared.waiter.withLock { $0 = continuation }
+        Task {
+            do { shared.end(.success(try await body())) } catch { shared.end(.failure(error)) }
+        }
+        Task {
+            try await Task.sleep(for: limit)
+            shared.end(.failure(NotInTime(what: what, limit: limit)))
+        }
+    }
+}
+
+private final class Waiter<Value: Sendable>: Sendable {
+    let waiter = Mutex<CheckedContinuation<Value, any Error>?>(nil)
+
+    func end(_ result: Result<Value, any Error>) {
+        let continuation = waiter.withLock { waiter in
+            defer { waiter = nil }
+            return waiter
+        }
+        continuation?.resume(with: result)
     }
 }

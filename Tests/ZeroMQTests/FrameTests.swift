@@ -24,13 +24,3 @@ import ZeroMQ
         #expect(Message(Frame("é"), Frame("")).byteCount == 2)
     }
 }
-
-/// Bytes that differ from one place to the next (a block of a prime length, repeated) and from one length to the next.
-func pattern(_ count: Int) -> [UInt8] {
-    let block = (0..<4099).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8 &+ count) }
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(count + block.count)
-    while bytes.count < count { bytes.append(contentsOf: block) }
-    bytes.removeSubrange(count...)
-    return bytes
-}

@@ -14,7 +14,7 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The longest path that fits into `sockaddr_un.sun_path` (108 bytes with the closing zero).
-    public static let longestPath = 107
+    package static let longestPath = 107
 
     /// The transport with its address.
     public let transport: Transport
@@ -29,7 +29,7 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Whether the port is left to the system; only a listener may do so.
-    public var isWildcard: Bool {
+    package var isWildcard: Bool {
         if case .tcp(_, nil) = transport { true } else { false }
     }
 
@@ -108,12 +108,12 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     /// 127.0.0.0/8 or ::1, in any spelling that the system's own parser takes.
     private static func isLoopback(_ host: String) -> Bool {
         var v4 = in_addr()
-        if inet_pton(AF_INET, host, &v4) == 1 {
+        if unsafe inet_pton(AF_INET, host, &v4) == 1 {
             return UInt32(bigEndian: v4.s_addr) >> 24 == 127
         }
         var v6 = in6_addr()
-        if inet_pton(AF_INET6, host, &v6) == 1 {
-            return withUnsafeBytes(of: v6) { $0.dropLast().allSatisfy { $0 == 0 } && $0.last == 1 }
+        if unsafe inet_pton(AF_INET6, host, &v6) == 1 {
+            return unsafe withUnsafeBytes(of: v6) { unsafe Array($0) } == [UInt8](repeating: 0, count: 15) + [1]
         }
         return false
     }

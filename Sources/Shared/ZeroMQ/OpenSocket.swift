@@ -20,27 +20,26 @@ enum Sink: Sendable {
 }
 
 /// A socket of libzmq. Sockets are not thread-safe: only the loop's thread holds one.
-final class OpenSocket {
+@safe final class OpenSocket {
     let handle: UnsafeMutableRawPointer
     let sink: Sink
-    let counters: SocketCounters
+    let traffic: SocketTraffic
     private let endpoint: Endpoint
     private var file: SocketFile?
-    private var outbox = Outbox()
 
     init(context: UnsafeMutableRawPointer, _ request: OpenRequest) throws(ZeroMQError) {
-        guard let handle = zmq_socket(context, request.kind.type) else {
+        guard let handle = unsafe zmq_socket(context, request.kind.type) else {
             throw .last(.setUpFailed, "\(request.kind.name) socket for \(request.endpoint)")
         }
-        self.handle = handle
+        unsafe self.handle = handle
         sink = request.sink
-        counters = request.counters
+        traffic = request.traffic
         do {
-            try SocketOptions.apply(to: handle, request.kind, request.endpoint)
-            endpoint = try Self.attach(handle, request)
+            try unsafe SocketOptions.apply(to: handle, request)
+            endpoint = try unsafe Self.attach(handle, request)
             if case .router = request.kind, case .ipc(let path) = endpoint.transport { file = SocketFile(path) }
         } catch {
-            zmq_close(handle)
+            unsafe zmq_close(handle)
             throw error
         }
     }
@@ -48,8 +47,8 @@ final class OpenSocket {
     /// Closes the socket; what is queued still goes out for as long as `linger`.
     func close(linger: Duration) {
         var milliseconds = linger.milliseconds
-        zmq_setsockopt(handle, ZMQ_LINGER, &milliseconds, MemoryLayout<Int32>.size)
-        zmq_close(handle)
+        unsafe zmq_setsockopt(handle, ZMQ_LINGER, &milliseconds, MemoryLayout<Int32>.size)
+        unsafe zmq_close(handle)
         // libzmq leaves it.
         file?.remove()
     }
@@ -57,40 +56,14 @@ final class OpenSocket {
     /// Where a listener really listens, or the endpoint that was connected to.
     var actualEndpoint: Endpoint { endpoint }
 
-    /// Whether messages wait for a connection.
-    var hasBacklog: Bool { !outbox.isEmpty }
-
     // MARK: Sending
 
-    func send(_ message: Message, to peer: PeerID?) throws(ZeroMQError) -> Delivery {
-        guard !message.frames.isEmpty else { return .queued }
-        if hasBacklog {
-            outbox.append(message)
-            return .queued
-        }
-        switch try attempt(message, to: peer) {
-        case .success:
-            counters.sent.add(1, ordering: .relaxed)
-            return .queued
-        case .again where peer == nil:
-            outbox.append(message)
-            return .queued
-        case .again, .unroutable:
-            counters.unroutable.add(1, ordering: .relaxed)
-            return .unroutable
-        }
+    func send(_ message: Message, to peer: PeerID?) throws(ZeroMQError) {
+        guard !message.frames.isEmpty else { return }
+        if try attempt(message, to: peer) == .unroutable { traffic.unroutable.add(1, ordering: .relaxed) }
     }
 
-    /// Sends what waited for a connection.
-    func flush() throws(ZeroMQError) {
-        while let message = outbox.first {
-            guard try attempt(message, to: nil) == .success else { return }
-            counters.sent.add(1, ordering: .relaxed)
-            outbox.removeFirst()
-        }
-    }
-
-    private enum Attempt { case success, again, unroutable }
+    private enum Attempt { case success, unroutable }
 
     private func attempt(_ message: Message, to peer: PeerID?) throws(ZeroMQError) -> Attempt {
         if let peer {
@@ -100,7 +73,7 @@ final class OpenSocket {
         }
         let last = message.frames.count - 1
         for (index, frame) in message.frames.enumerated() {
-            // When a connection dies between two parts, libzmq takes back the parts before and says EAGAIN: the message as a whole waits.
+            // When a connection dies between two parts, libzmq takes back the parts before and says EAGAIN: the message as a whole is lost.
             let outcome = try sendPart(frame, more: index < last)
             guard outcome == .success else { return outcome }
         }
@@ -108,16 +81,18 @@ final class OpenSocket {
     }
 
     private func sendPart(_ frame: Frame, more: Bool) throws(ZeroMQError) -> Attempt {
-        try withUnsafeTemporaryAllocation(of: zmq_msg_t.self, capacity: 1) { buffer throws(ZeroMQError) -> Attempt in
-            guard let part = buffer.baseAddress, frame.share(into: part) else { throw .last(.loopFailed, "\(endpoint): copy of a frame") }
+        try unsafe withUnsafeTemporaryAllocation(of: zmq_msg_t.self, capacity: 1) { buffer throws(ZeroMQError) -> Attempt in
+            guard let part = buffer.baseAddress, unsafe frame.share(into: part) else {
+                throw .last(.loopFailed, "\(endpoint): copy of a frame")
+            }
             let flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0)
-            while zmq_msg_send(part, handle, flags) < 0 {
+            while unsafe zmq_msg_send(part, handle, flags) < 0 {
                 let error = zmq_errno()
                 if error == EINTR { continue }
-                zmq_msg_close(part)
+                unsafe zmq_msg_close(part)
                 switch error {
-                case EAGAIN: return .again
-                case EHOSTUNREACH: return .unroutable
+                // EAGAIN: there is no high-water mark, so there is no connection, and none is coming.
+                case EHOSTUNREACH, EAGAIN: return .unroutable
                 default: throw ZeroMQError(.loopFailed, "\(endpoint): send", systemError: error)
                 }
             }
@@ -130,41 +105,52 @@ final class OpenSocket {
     /// Hands at most `limit` messages to the sink, so that one busy socket does not keep the others waiting.
     func receive(limit: Int) throws(ZeroMQError) {
         for _ in 0..<limit {
-            guard let first = try receivePart(isFirst: true) else { return }
-            counters.received.add(1, ordering: .relaxed)
+            guard !traffic.pauseIfFull(), let first = try receivePart(isFirst: true) else { return }
             switch sink {
             case .router(let stream):
-                let peer = PeerID(bytes: first.frame.copyBytes())
-                stream.yield(.success((peer, Message(first.more ? try receiveRest() : []))))
+                guard let message = try receiveRest([], more: first.more) else { continue }
+                stream.yield(.success((PeerID(bytes: first.frame.copyBytes()), message)))
             case .dealer(let stream):
-                stream.yield(.success(Message([first.frame] + (first.more ? try receiveRest() : []))))
+                guard let message = try receiveRest([first.frame], more: first.more) else { continue }
+                stream.yield(.success(message))
             }
         }
     }
 
-    private func receiveRest() throws(ZeroMQError) -> [Frame] {
-        var frames: [Frame] = []
-        while let part = try receivePart(isFirst: false) {
-            frames.append(part.frame)
-            if !part.more { break }
+    /// The message of which these frames have come, counted as waiting; nil where it has too many.
+    private func receiveRest(_ first: [Frame], more: Bool) throws(ZeroMQError) -> Message? {
+        var frames = first
+        var more = more
+        var isRefused = false
+        while more, let part = try receivePart(isFirst: false) {
+            // The rest has to be taken all the same, for the next message to be found.
+            isRefused = isRefused || frames.count >= traffic.limits.framesPerMessage
+            if isRefused { frames = [] } else { frames.append(part.frame) }
+            more = part.more
         }
-        return frames
+        guard !isRefused else {
+            traffic.refused.add(1, ordering: .relaxed)
+            return nil
+        }
+        let message = Message(frames)
+        traffic.add(message)
+        return message
     }
 
     /// One part, or nil where nothing is there; the parts of a message arrive together, so that can only be before a first one.
     private func receivePart(isFirst: Bool) throws(ZeroMQError) -> (frame: Frame, more: Bool)? {
         let part = UnsafeMutablePointer<zmq_msg_t>.allocate(capacity: 1)
-        zmq_msg_init(part)
-        while zmq_msg_recv(part, handle, ZMQ_DONTWAIT) < 0 {
+        unsafe zmq_msg_init(part)
+        while unsafe zmq_msg_recv(part, handle, ZMQ_DONTWAIT) < 0 {
             let error = zmq_errno()
             if error == EINTR { continue }
-            zmq_msg_close(part)
-            part.deallocate()
+            unsafe zmq_msg_close(part)
+            unsafe part.deallocate()
             if error == EAGAIN, isFirst { return nil }
             throw ZeroMQError(.loopFailed, "\(endpoint): receive", systemError: error)
         }
-        let more = zmq_msg_more(part) != 0
-        return (Frame(adopting: part), more)
+        let more = unsafe zmq_msg_more(part) != 0
+        return unsafe (Frame(adopting: part), more)
     }
 
     // MARK: Attaching
@@ -174,16 +160,16 @@ final class OpenSocket {
         switch request.kind {
         case .router:
             if case .ipc(let path) = endpoint.transport { try SocketFile.checkFree(path) }
-            guard zmq_bind(handle, endpoint.description) == 0 else {
+            guard unsafe zmq_bind(handle, endpoint.description) == 0 else {
                 let code: ZeroMQError.Code = zmq_errno() == EADDRINUSE ? .endpointInUse : .bindFailed
                 throw .last(code, "cannot listen on \(endpoint)")
             }
-            return endpoint.isWildcard ? try lastEndpoint(handle, asked: endpoint) : endpoint
+            return endpoint.isWildcard ? try unsafe lastEndpoint(handle, asked: endpoint) : endpoint
         case .dealer:
             guard !endpoint.isWildcard else {
                 throw ZeroMQError(.invalidEndpoint, "cannot connect to \(endpoint): a port is needed")
             }
-            guard zmq_connect(handle, endpoint.description) == 0 else {
+            guard unsafe zmq_connect(handle, endpoint.description) == 0 else {
                 throw .last(.connectFailed, "cannot connect to \(endpoint)")
             }
             return endpoint
@@ -193,7 +179,7 @@ final class OpenSocket {
     private static func lastEndpoint(_ handle: UnsafeMutableRawPointer, asked: Endpoint) throws(ZeroMQError) -> Endpoint {
         var text = [UInt8](repeating: 0, count: 256)
         var length = text.count
-        guard zmq_getsockopt(handle, ZMQ_LAST_ENDPOINT, &text, &length) == 0 else {
+        guard unsafe zmq_getsockopt(handle, ZMQ_LAST_ENDPOINT, &text, &length) == 0 else {
             throw .last(.bindFailed, "\(asked): the port that the system chose")
         }
         // The length counts the closing zero.
@@ -201,24 +187,127 @@ final class OpenSocket {
     }
 }
 
-/// Messages of a dealer without a connection, first in first out.
-struct Outbox {
-    private var messages: [Message?] = []
-    private var head = 0
+/// What a socket is for.
+enum SocketKind: Hashable, Sendable {
+    case router, dealer
 
-    var isEmpty: Bool { head == messages.count }
-    var first: Message? { isEmpty ? nil : messages[head] }
-
-    mutating func append(_ message: Message) {
-        messages.append(message)
+    var type: Int32 {
+        switch self {
+        case .router: ZMQ_ROUTER
+        case .dealer: ZMQ_DEALER
+        }
     }
 
-    mutating func removeFirst() {
-        messages[head] = nil
-        head += 1
-        if isEmpty {
-            messages.removeAll()
-            head = 0
+    var name: String {
+        switch self {
+        case .router: "router"
+        case .dealer: "dealer"
         }
+    }
+}
+
+/// The options that every socket gets; what is not named stays at libzmq's default (handshake limited to 30 s, heartbeats off:
+/// the protocol on top has its own).
+enum SocketOptions {
+    static func apply(to socket: UnsafeMutableRawPointer, _ request: OpenRequest) throws(ZeroMQError) {
+        let limits = request.traffic.limits
+        var options: [(Int32, Int32)] = [
+            // No high-water mark for sending: at one, a router drops silently and a dealer blocks. Memory is bounded by the credits that the
+            // protocol on top gives out. At the one for receiving, libzmq stops reading from the connection.
+            (ZMQ_SNDHWM, 0), (ZMQ_RCVHWM, limits.messagesPerConnection), (ZMQ_LINGER, SocketLoop.defaultLinger.milliseconds),
+            (ZMQ_BACKLOG, 1024), (ZMQ_RECONNECT_IVL, 20), (ZMQ_RECONNECT_IVL_MAX, 1000),
+            (ZMQ_TCP_KEEPALIVE, 1), (ZMQ_TCP_KEEPALIVE_IDLE, 60), (ZMQ_TCP_KEEPALIVE_INTVL, 10), (ZMQ_TCP_KEEPALIVE_CNT, 6),
+        ]
+        // Only where asked for: with it, an IPv4 listener reports its address as an IPv6 one.
+        if request.endpoint.isIPv6 { options.append((ZMQ_IPV6, 1)) }
+        if request.kind == .router {
+            // An unknown peer is an error (EHOSTUNREACH), not silence. Nobody takes over a connection by claiming its id.
+            options += [(ZMQ_ROUTER_MANDATORY, 1), (ZMQ_ROUTER_HANDOVER, 0)]
+        }
+        for (option, value) in options { try unsafe set(socket, option, value) }
+        // A frame that is longer ends the connection it came by.
+        try unsafe set(socket, ZMQ_MAXMSGSIZE, Int64(limits.longestFrame))
+    }
+
+    private static func set(
+        _ socket: UnsafeMutableRawPointer, _ option: Int32, _ value: some FixedWidthInteger
+    ) throws(ZeroMQError) {
+        var value = value
+        guard unsafe zmq_setsockopt(socket, option, &value, MemoryLayout.size(ofValue: value)) == 0 else {
+            throw .last(.setUpFailed, "socket option \(option) = \(value)")
+        }
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds, rounded up, between 0 and a day: what libzmq takes for a time-out.
+    var milliseconds: Int32 {
+        let (seconds, attoseconds) = components
+        guard seconds < 86_400 else { return 86_400_000 }
+        return max(0, Int32(seconds * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000))
+    }
+}
+
+/// The file of a listening ipc socket, and what may lie at its path before.
+struct SocketFile {
+    private let path: String
+    private let device: dev_t
+    private let inode: ino_t
+
+    /// Remembers the file that was just made; nil where it is gone already.
+    init?(_ path: String) {
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0 else { return nil }
+        self.path = path
+        device = status.st_dev
+        inode = status.st_ino
+    }
+
+    /// Removes the file, unless another socket has taken its place.
+    func remove() {
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0, status.st_dev == device, status.st_ino == inode else { return }
+        unsafe unlink(path)
+    }
+
+    /// Lets only an absent file or the socket of a dead process pass.
+    ///
+    /// libzmq removes whatever lies at the path before it binds: a live listener's socket and any other file just as well.
+    static func checkFree(_ path: String) throws(ZeroMQError) {
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0 else {
+            if errno == ENOENT { return }
+            throw ZeroMQError(.bindFailed, "ipc://\(path)", systemError: errno)
+        }
+        guard status.st_mode & S_IFMT == S_IFSOCK else {
+            throw ZeroMQError(
+                .endpointInUse, "ipc://\(path): something that is not a socket lies there; move it away or choose another path")
+        }
+        guard !isAlive(path) else {
+            throw ZeroMQError(.endpointInUse, "ipc://\(path): another process listens there; stop it or choose another path")
+        }
+    }
+
+    /// Removes the socket of a dead process; leaves everything else as it is.
+    static func removeIfAbandoned(_ path: String) {
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK, !isAlive(path) else { return }
+        SocketFile(path)?.remove()
+    }
+
+    /// Whether somebody accepts connections there; a socket left behind by a dead process refuses them.
+    private static func isAlive(_ path: String) -> Bool {
+        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        guard probe >= 0 else { return true }
+        defer { close(probe) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: path.utf8.prefix(Endpoint.longestPath)) }
+        let result = unsafe withUnsafePointer(to: address) {
+            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe connect(probe, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        return result == 0 || errno != ECONNREFUSED
     }
 }

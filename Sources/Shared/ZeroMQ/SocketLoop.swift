@@ -27,18 +27,23 @@ public final class SocketLoop: Sendable {
     /// A socket file left behind by a dead process is replaced; one that is alive, or any other file, is refused. The file goes
     /// when the socket is closed.
     ///
-    /// - Throws: `.invalidEndpoint`, `.insecureEndpoint`, `.endpointInUse`, `.bindFailed`, `.setUpFailed`, `.closed`.
-    public func bindRouter(_ endpoint: String) async throws(ZeroMQError) -> RouterSocket {
-        try await bindRouter(Endpoint(endpoint))
+    /// - Throws: `.endpointInUse`, `.bindFailed`, `.setUpFailed`, `.closed`.
+    public func bindRouter(_ endpoint: Endpoint, limits: SocketLimits = SocketLimits()) async throws(ZeroMQError) -> RouterSocket {
+        let (stream, sink) = AsyncStream.makeStream(of: Result<RouterSocket.Received, ZeroMQError>.self)
+        let (handle, actual) = try await open(.router, endpoint, limits, .router(sink))
+        return RouterSocket(handle, endpoint: actual, stream: stream)
     }
 
-    /// Listens, see ``bindRouter(_:)-(String)``.
-    public func bindRouter(_ endpoint: Endpoint) async throws(ZeroMQError) -> RouterSocket {
-        let (stream, sink) = AsyncStream.makeStream(of: Result<RouterSocket.Received, ZeroMQError>.self)
-        let request = OpenRequest(
-            socket: inbox.newSocketNumber(), kind: .router, endpoint: endpoint, sink: .router(sink), counters: SocketCounters())
-        let actual = try await open(request)
-        return RouterSocket(SocketHandle(loop: self, number: request.socket, counters: request.counters), endpoint: actual, stream: stream)
+    /// Listens, see ``bindRouter(_:limits:)-(Endpoint,_)``.
+    ///
+    /// - Throws: also `.invalidEndpoint` and `.insecureEndpoint`.
+    public func bindRouter(_ endpoint: String, limits: SocketLimits = SocketLimits()) async throws(ZeroMQError) -> RouterSocket {
+        try await bindRouter(Endpoint(endpoint), limits: limits)
+    }
+
+    /// Removes the socket files of dead processes at these paths; leaves files of other kinds and live sockets as they are.
+    public static func removeAbandonedSockets(_ paths: [String]) {
+        for path in paths { SocketFile.removeIfAbandoned(path) }
     }
 
     /// Connects to one router.
@@ -46,21 +51,20 @@ public final class SocketLoop: Sendable {
     /// Returns at once, whether or not somebody listens there; the connection is made, and made again after a loss, in the
     /// background (after 20 ms, doubling up to 1 s).
     ///
-    /// - Parameter immediate: false: messages go into the queue of the connection even before it stands; what is in it survives a
-    ///   reconnect. true (ZMQ_IMMEDIATE): they are held back until a connection stands, and what was queued to a connection that is lost is lost with it.
-    /// - Throws: `.invalidEndpoint`, `.insecureEndpoint`, `.connectFailed`, `.setUpFailed`, `.closed`.
-    public func connectDealer(_ endpoint: String, immediate: Bool = false) async throws(ZeroMQError) -> DealerSocket {
-        try await connectDealer(Endpoint(endpoint), immediate: immediate)
+    /// Messages go into the queue of the connection even before it stands; what is in it survives a reconnect.
+    ///
+    /// - Throws: `.invalidEndpoint` for a wildcard port, `.connectFailed`, `.setUpFailed`, `.closed`.
+    public func connectDealer(_ endpoint: Endpoint, limits: SocketLimits = SocketLimits()) async throws(ZeroMQError) -> DealerSocket {
+        let (stream, sink) = AsyncStream.makeStream(of: Result<Message, ZeroMQError>.self)
+        let (handle, actual) = try await open(.dealer, endpoint, limits, .dealer(sink))
+        return DealerSocket(handle, endpoint: actual, stream: stream)
     }
 
-    /// Connects to one router, see ``connectDealer(_:immediate:)-(String,_)``.
-    public func connectDealer(_ endpoint: Endpoint, immediate: Bool = false) async throws(ZeroMQError) -> DealerSocket {
-        let (stream, sink) = AsyncStream.makeStream(of: Result<Message, ZeroMQError>.self)
-        let request = OpenRequest(
-            socket: inbox.newSocketNumber(), kind: .dealer(immediate: immediate), endpoint: endpoint, sink: .dealer(sink),
-            counters: SocketCounters())
-        let actual = try await open(request)
-        return DealerSocket(SocketHandle(loop: self, number: request.socket, counters: request.counters), endpoint: actual, stream: stream)
+    /// Connects to one router, see ``connectDealer(_:limits:)-(Endpoint,_)``.
+    ///
+    /// - Throws: also `.invalidEndpoint` and `.insecureEndpoint`.
+    public func connectDealer(_ endpoint: String, limits: SocketLimits = SocketLimits()) async throws(ZeroMQError) -> DealerSocket {
+        try await connectDealer(Endpoint(endpoint), limits: limits)
     }
 
     /// Does what has been asked so far, closes all sockets, lets what they have sent go out for at most `linger`, and returns
@@ -70,9 +74,13 @@ public final class SocketLoop: Sendable {
         await inbox.waitForEnd()
     }
 
-    private func open(_ request: OpenRequest) async throws(ZeroMQError) -> Endpoint {
+    private func open(
+        _ kind: SocketKind, _ endpoint: Endpoint, _ limits: SocketLimits, _ sink: Sink
+    ) async throws(ZeroMQError) -> (SocketHandle, Endpoint) {
+        let request = OpenRequest(
+            socket: inbox.newSocketNumber(), kind: kind, endpoint: endpoint, sink: sink, traffic: SocketTraffic(limits))
         let result = await withCheckedContinuation { inbox.post(.open(request, $0)) }
-        return try result.get()
+        return (SocketHandle(loop: self, number: request.socket, traffic: request.traffic), try result.get())
     }
 
     func post(_ command: Command) {

@@ -34,7 +34,7 @@ public struct ZeroMQError: Error, Hashable, Sendable, CustomStringConvertible {
 
     init(_ code: Code, _ message: String, systemError: Int32 = 0) {
         self.code = code
-        self.message = systemError == 0 ? message : "\(message): \(String(cString: zmq_strerror(systemError)))"
+        self.message = systemError == 0 ? message : unsafe "\(message): \(String(cString: zmq_strerror(systemError)))"
         self.systemError = systemError
     }
 

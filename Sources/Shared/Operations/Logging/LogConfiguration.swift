@@ -1,6 +1,4 @@
-internal import Glibc
 public import Logging
-internal import Synchronization
 
 /// How a process logs: one line per event to standard error.
 public struct LogConfiguration: Sendable {
@@ -37,30 +35,82 @@ public struct LogConfiguration: Sendable {
 
     /// Makes this the logging system of the process, for libraries that make their own loggers. Once per process, at its start.
     public func bootstrap() {
+        StandardError.reportLoss { lineAboutLoss(of: $0) }
         LoggingSystem.bootstrap { LineLogHandler(label: $0, configuration: self) }
+    }
+
+    /// One event as a line.
+    func line(_ level: Logger.Level, _ message: String, logger: String?, fields: [LogField]) -> String {
+        let record = LogRecord(
+            time: now(), level: level.rawValue, process: process, pid: pid, logger: logger, message: message, fields: fields)
+        return switch format {
+        case .logfmt: LogfmtLine.line(record)
+        case .json: JSONLine.line(record)
+        }
+    }
+
+    /// Says how many lines nobody read.
+    func lineAboutLoss(of count: Int) -> String {
+        line(
+            .warning, "log lines were dropped: standard error was not read fast enough", logger: nil,
+            fields: [LogField(key: "dropped", value: .text("\(count)"))])
     }
 }
 
-/// Standard error, line by line.
-public enum StandardError {
-    private static let lock = Mutex<Void>(())
+/// The form of a log line.
+public enum LogFormat: String, CaseIterable, Sendable {
+    /// `ts=... level=info process=coordinator pid=42 msg="..." key=value`
+    case logfmt
+    /// One JSON object per line with the same keys.
+    case json
+}
 
-    /// Writes a line with a single write(2): up to PIPE_BUF (4096 bytes) no other process's line comes between its bytes. What the
-    /// system does not take (a closed or full non-blocking pipe) is lost: a process must not fail for its logs.
-    public static func write(line: String) {
-        var bytes = Array(line.utf8)
-        bytes.append(UInt8(ascii: "\n"))
-        lock.withLock { _ in
-            while !bytes.isEmpty {
-                let count = Glibc.write(STDERR_FILENO, bytes, bytes.count)
-                if count > 0 {
-                    bytes.removeFirst(count)
-                } else if count < 0, errno == EINTR {
-                    continue
-                } else {
-                    return
-                }
-            }
+/// A backend of swift-log that makes one line of each event.
+public struct LineLogHandler: LogHandler {
+    /// Fields of every event of this logger.
+    public var metadata: Logger.Metadata = [:]
+    /// Events below it are not made.
+    public var logLevel: Logger.Level
+    /// Fields taken from the task at the time of the event.
+    public var metadataProvider: Logger.MetadataProvider?
+
+    private let label: String
+    private let configuration: LogConfiguration
+
+    init(label: String, configuration: LogConfiguration) {
+        self.label = label
+        self.configuration = configuration
+        logLevel = configuration.level
+    }
+
+    /// A field of every event of this logger.
+    public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    /// Writes the event's line.
+    public func log(event: LogEvent) {
+        var fields = metadataProvider?.get() ?? [:]
+        fields.merge(metadata) { $1 }
+        if let own = event.metadata { fields.merge(own) { $1 } }
+        if let error = event.error, fields["error"] == nil { fields["error"] = "\(error)" }
+        configuration.write(
+            configuration.line(
+                event.level, event.message.description, logger: label == configuration.process ? nil : label, fields: Self.ordered(fields)))
+    }
+
+    /// By key, so that lines of one kind look alike. (Two keys that become one in ``LogRecord/key(_:)`` both stay.)
+    private static func ordered(_ metadata: Logger.Metadata) -> [LogField] {
+        metadata.sorted { $0.key < $1.key }.map { LogField(key: LogRecord.key($0.key), value: value($0.value)) }
+    }
+
+    private static func value(_ metadata: Logger.Metadata.Value) -> LogValue {
+        switch metadata {
+        case .string(let text): .text(text)
+        case .stringConvertible(let value): .text(value.description)
+        case .array(let items): .list(items.map(value))
+        case .dictionary(let entries): .object(entries.sorted { $0.key < $1.key }.map { LogField(key: $0.key, value: value($0.value)) })
         }
     }
 }

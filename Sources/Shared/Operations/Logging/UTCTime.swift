@@ -1,4 +1,4 @@
-internal import Glibc
+internal import Foundation
 
 /// A moment in UTC, in milliseconds since 1970.
 public struct UTCTime: Hashable, Sendable {
@@ -12,9 +12,7 @@ public struct UTCTime: Hashable, Sendable {
 
     /// The system's clock.
     public static var now: UTCTime {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return UTCTime(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+        UTCTime(milliseconds: Int64((Date().timeIntervalSince1970 * 1000).rounded(.down)))
     }
 
     /// RFC 3339 with milliseconds: `2026-11-21T04:55:48.007Z`.

@@ -1,6 +1,7 @@
 internal import Hummingbird
 public import Logging
 internal import NIOCore
+internal import Synchronization
 
 /// Whether a process can do its work.
 public enum Readiness: Hashable, Sendable {
@@ -8,6 +9,23 @@ public enum Readiness: Hashable, Sendable {
     case ready
     /// It cannot, for these reasons; they are shown to whoever asks, so they hold no secrets.
     case notReady([String])
+}
+
+/// Why a process cannot do its work yet: one task sets it, `/readyz` shows it.
+public final class NotReadyReason: Sendable {
+    private let stored: Mutex<String?>
+
+    /// Not ready, for this reason.
+    public init(_ reason: String) { stored = Mutex(reason) }
+
+    /// The reason; nil once the process is ready.
+    public var value: String? { stored.withLock { $0 } }
+
+    /// Sets another reason, or none.
+    public func set(_ reason: String?) { stored.withLock { $0 = reason } }
+
+    /// The response to `/readyz`.
+    public var readiness: Readiness { value.map { .notReady([$0]) } ?? .ready }
 }
 
 /// What an operator's tools ask over HTTP: `/metrics` (Prometheus text), `/healthz` (200 while the process lives) and `/readyz` (200, or 503 with
@@ -25,7 +43,7 @@ public struct OperationsServer: Sendable {
     ///   - host: the address to listen on.
     ///   - port: the port; 0 takes any free one.
     ///   - registry: what `/metrics` shows.
-    ///   - logger: told where the server listens, and of its errors.
+    ///   - logger: gets where the server listens, and of its errors.
     ///   - readiness: asked for each `/readyz`.
     public init(
         host: String = "0.0.0.0", port: Int, registry: MetricsRegistry, logger: Logger,
@@ -40,7 +58,7 @@ public struct OperationsServer: Sendable {
 
     /// Serves until the task is cancelled.
     ///
-    /// - Parameter onListening: told the port when the server takes connections.
+    /// - Parameter onListening: called with the port when the server takes connections.
     /// - Throws: `OperationsError` where the port cannot be had.
     public func run(onListening: @escaping @Sendable (Int) -> Void = { _ in }) async throws {
         // Hummingbird reports its own end by cancellation as an error; what matters, the port, comes as a thrown error as well.

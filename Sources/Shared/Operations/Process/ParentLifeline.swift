@@ -32,7 +32,7 @@ public enum ParentLifeline {
     private static func waitForEnd(of descriptor: Int32) {
         var ignored = [UInt8](repeating: 0, count: 512)
         while true {
-            let count = read(descriptor, &ignored, ignored.count)
+            let count = unsafe read(descriptor, &ignored, ignored.count)
             if count == 0 || (count < 0 && errno != EINTR) { return }
         }
     }

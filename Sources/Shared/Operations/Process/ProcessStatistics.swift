@@ -19,11 +19,12 @@ public struct ProcessStatistics: Hashable, Sendable {
         guard let status = readFile("/proc/self/status"), let stat = readFile("/proc/self/stat"), let system = readFile("/proc/stat") else {
             return nil
         }
-        var cpu = timespec()
-        guard clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu) == 0 else { return nil }
+        // CLOCK_PROCESS_CPUTIME_ID in microseconds (POSIX sets CLOCKS_PER_SEC to a million).
+        let cpu = clock()
+        guard cpu >= 0 else { return nil }
         return ProcessStatistics(
             status: status, stat: stat, system: system, ticksPerSecond: sysconf(Int32(_SC_CLK_TCK)),
-            cpuSeconds: Double(cpu.tv_sec) + Double(cpu.tv_nsec) / 1e9)
+            cpuSeconds: Double(cpu) / 1e6)
     }
 
     /// - Parameters:
@@ -57,13 +58,13 @@ public struct ProcessStatistics: Hashable, Sendable {
     }
 
     private static func readFile(_ path: String) -> String? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var content: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 16_384)
         while true {
-            let count = read(descriptor, &buffer, buffer.count)
+            let count = unsafe read(descriptor, &buffer, buffer.count)
             if count == 0 { return String(decoding: content, as: UTF8.self) }
             if count > 0 { content += buffer.prefix(count) } else if errno != EINTR { return nil }
         }

@@ -1,3 +1,5 @@
+internal import Foundation
+
 /// What a text must be to be the value of a setting.
 public struct SettingFormat<Value: Sendable>: Sendable {
     /// What an error says of a text that is not valid: what would be.
@@ -86,6 +88,70 @@ extension SettingFormat {
     ) -> Self {
         Self(placeholder: placeholder, isSecret: isSecret) { text throws(Mismatch) in
             do { return try parse(text) } catch { throw Mismatch("\(error)") }
+        }
+    }
+}
+
+/// An http or https URL with a host.
+public struct HTTPURL: Hashable, Sendable, CustomStringConvertible {
+    /// The URL as it was given. It may hold credentials or a key in its path: not for logs.
+    public let text: String
+    /// Scheme, host and port only, for logs and errors: `https://rpc.example.com:443`.
+    public let description: String
+
+    /// Reads a URL; nil where it is not http or https, has no host, or is not a URL.
+    public init?(_ text: String) {
+        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), let parts = URLComponents(string: text),
+            let scheme = parts.scheme?.lowercased(),
+            scheme == "http" || scheme == "https", let host = parts.host, !host.isEmpty, parts.fragment == nil
+        else { return nil }
+        let port = parts.port ?? (scheme == "https" ? 443 : 80)
+        guard (1...65535).contains(port) else { return nil }
+        self.text = text
+        description = "\(scheme)://\(host):\(port)"
+    }
+}
+
+extension SettingFormat where Value == HTTPURL {
+    /// An http or https URL with a host. Errors do not show it: it may hold credentials.
+    public static var httpURL: Self {
+        Self(placeholder: "url", isSecret: true) { text throws(Mismatch) in
+            guard let url = HTTPURL(text) else {
+                throw Mismatch("is not a URL of the form http://host:port/path or https://host:port/path")
+            }
+            return url
+        }
+    }
+}
+
+/// Identifiers after one flag, the flag repeated, or comma-separated.
+public enum IdentifierList {
+    /// De-duplicates, and keeps the order.
+    ///
+    /// - Parameters:
+    ///   - texts: what the flag was given, in order.
+    ///   - flag: without its dashes, for the error.
+    /// - Throws: `UsageError` where there is none, or one has other characters than A-Z, 0-9 and `_`.
+    public static func parse(_ texts: [String], flag: String) throws(UsageError) -> [String] {
+        var identifiers: [String] = []
+        for text in texts {
+            for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+                guard !part.isEmpty, part.utf8.allSatisfy(isAllowed) else {
+                    throw UsageError(
+                        "--\(flag) \(quotedForLogs(text)): \(quotedForLogs(String(part))) is not an identifier of A-Z, 0-9 and _, such as SEP41"
+                    )
+                }
+                if !identifiers.contains(String(part)) { identifiers.append(String(part)) }
+            }
+        }
+        guard !identifiers.isEmpty else { throw UsageError("--\(flag) is required: one or more identifiers, such as SEP41") }
+        return identifiers
+    }
+
+    private static func isAllowed(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, UInt8(ascii: "_"): true
+        default: false
         }
     }
 }

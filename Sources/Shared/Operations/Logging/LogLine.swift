@@ -1,11 +1,3 @@
-/// The form of a log line.
-public enum LogFormat: String, CaseIterable, Sendable {
-    /// `ts=... level=info process=coordinator pid=42 msg="..." key=value`
-    case logfmt
-    /// One JSON object per line with the same keys.
-    case json
-}
-
 /// What one log line says.
 struct LogRecord {
     /// The keys that every line may have; a field of the same name gets an underscore behind it.
@@ -91,4 +83,46 @@ func quotedForLogs(_ text: String) -> String {
         }
     }
     return result + "\""
+}
+
+/// A record as `key=value` pairs; values in quotes where a space, a quote, an equals sign or an escape needs them.
+enum LogfmtLine {
+    static func line(_ record: LogRecord) -> String {
+        var line = "ts=\(record.time.text) level=\(record.level) process=\(value(record.process)) pid=\(record.pid)"
+        if let logger = record.logger { line += " logger=\(value(logger))" }
+        line += " msg=\(quotedForLogs(record.message))"
+        for field in record.fields { line += " \(field.key)=\(value(field.value.flat))" }
+        return line
+    }
+
+    private static func value(_ text: String) -> String {
+        let isPlain =
+            !text.isEmpty
+            && text.unicodeScalars.allSatisfy { scalar in
+                scalar != " " && scalar != "\"" && scalar != "=" && scalar != "\\" && !scalar.mustBeEscapedInLogs
+            }
+        return isPlain ? text : quotedForLogs(text)
+    }
+}
+
+/// A record as one JSON object; every field is a string, a list or an object.
+enum JSONLine {
+    static func line(_ record: LogRecord) -> String {
+        var entries = [
+            "\"ts\":\"\(record.time.text)\"", "\"level\":\"\(record.level)\"", "\"process\":\(quotedForLogs(record.process))",
+            "\"pid\":\(record.pid)",
+        ]
+        if let logger = record.logger { entries.append("\"logger\":\(quotedForLogs(logger))") }
+        entries.append("\"msg\":\(quotedForLogs(record.message))")
+        entries += record.fields.map { "\"\($0.key)\":\(json($0.value))" }
+        return "{" + entries.joined(separator: ",") + "}"
+    }
+
+    private static func json(_ value: LogValue) -> String {
+        switch value {
+        case .text(let text): quotedForLogs(text)
+        case .list(let items): "[" + items.map(json).joined(separator: ",") + "]"
+        case .object(let entries): "{" + entries.map { "\(quotedForLogs($0.key)):\(json($0.value))" }.joined(separator: ",") + "}"
+        }
+    }
 }
