@@ -1,5 +1,5 @@
 import Pipeline
-import Protocols
+import StateChanges
 import Testing
 
 @Suite struct RoundPlanTests {

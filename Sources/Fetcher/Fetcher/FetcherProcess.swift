@@ -1,183 +1,337 @@
+import Glibc
 import LedgerSources
 import Logging
 import Membership
 import Pipeline
 import Protocols
-import StellarXDR
+import StateChanges
 import ZeroMQ
 
-/// A fetcher: asks the coordinator for batches, fetches their ledgers page by page with several requests in flight, turns them into rows and
-/// hands the rows to the writer. One loop takes all events; requests run as child tasks of the epoch that they belong to.
-struct FetcherProcess: Sendable {
-    /// Everything that can happen to a fetcher.
-    enum Event: Sendable {
-        case link(CoordinatorLink.Event)
-        case page(PageOutcome)
-        case stop(String)
-    }
-
-    /// A request has ended.
-    struct PageOutcome: Sendable {
-        let epoch: Epoch
-        let job: PageJob
-        let result: Result<DecodedPage, any Error>
-    }
-
-    /// What the coordinator said at the beginning of an epoch.
-    private struct Assignment: Sendable {
-        let epoch: Epoch
-        let writer: String
-        let tracked: TrackedContracts
-    }
-
-    /// What comes after an epoch.
-    private enum Next: Sendable {
-        case epoch(Assignment)
-        case idle
-        case end(String)
-    }
-
+/// What a fetcher is started with, validated.
+struct FetcherConfiguration: Sendable {
+    let worker: WorkerSettings
+    let rpcURL: String
+    /// Requests in flight at once.
     let concurrency: Int
-    let decoder: PageDecoder
+    /// Ledgers per request at most; the source chooses within it by what the server manages.
+    let pageSize: Int
+}
+
+/// A fetcher: asks the coordinator for batches, requests their ledgers, turns them into rows and offers these to the writer. One loop takes all events;
+/// `FetchScheduler` and `RoundGate` decide, tasks carry out what takes time.
+struct FetcherProcess: Sendable {
+    typealias Service = WorkerService<FetcherChannel, Local>
+
+    /// What happens in the fetcher itself.
+    enum Local: Sendable {
+        /// Whether the source is of use; checked for the registration with this number.
+        case source(registration: Int, Result<Void, LedgerSourceError>)
+        /// The contracts of a round; nil where they are malformed.
+        case contracts(RoundNumber, RoundGate.Contracts?)
+        case page(id: Int, Result<LedgerPage, LedgerSourceError>, seconds: Double)
+        case decoded(id: Int, Result<PageDecoder.Outcome, Scheduler.Failure>)
+        case reply(RowsReply)
+    }
+
+    /// What a fetcher has in one round.
+    private struct Round {
+        let number: RoundNumber
+        var scheduler: Scheduler
+        let decoder: PageDecoder
+        let rows: DealerSocket
+        let replies: Task<Void, Never>
+        /// By the number of the request.
+        var requests: [Int: Task<Void, Never>] = [:]
+
+        func end() {
+            replies.cancel()
+            for request in requests.values { request.cancel() }
+            rows.close(linger: .zero)
+        }
+    }
+
+    private struct State {
+        var run = RunID(rawValue: "")
+        var worker: WorkerID = 0
+        var registrations = 0
+        var gate = RoundGate()
+        var sourceCheck: Task<Void, Never>?
+        var round: Round?
+        var nextNumber = 1
+        var counters = FetcherCounters()
+
+        mutating func endRound() {
+            if let round { nextNumber = round.scheduler.nextNumber }
+            round?.end()
+            round = nil
+        }
+    }
+
+    /// How a fetcher ends.
+    private enum End { case inGoodOrder(String), unfit(String) }
+
+    let source: any LedgerSource
+    /// Throws `wrongNetwork` where the source is on another network.
+    let requireNetwork: @Sendable (String) async throws(LedgerSourceError) -> Void
     /// Requests that had to be repeated since the start.
     let retries: @Sendable () -> Int
-    let loop: SocketLoop
-    let link: CoordinatorLink
+    let limits: Scheduler.Limits
+    let service: Service
     let logger: Logger
-    let report: @Sendable (Event) -> Void
+    let scratches = ScratchPool()
+    private static let sourcePause = Duration.seconds(5)
 
-    /// Works until the coordinator ends the run or a signal comes.
-    func run(_ events: AsyncStream<Event>) async throws {
-        var events = events.makeAsyncIterator()
-        var counters = FetcherCounters()
-        var next = Next.idle
-        while true {
-            switch next {
-            case .idle: next = await idle(&events, &counters)
-            case .epoch(let assignment): next = try await work(assignment, &events, &counters)
-            case .end(let reason):
-                logger.info("fetcher ends", metadata: ["reason": "\(reason)", "ledgers": "\(counters.ledgers)"])
-                return
+    /// A fetcher as a process: until the coordinator ends the run or a signal comes.
+    /// - Returns: false where its source is of no use.
+    static func run(_ configuration: FetcherConfiguration, logger: Logger) async throws -> Bool {
+        // A page is tried for a minute; then its batch goes back and may be tried elsewhere.
+        var options = RPCOptions()
+        options.pageSizer = PageSizer(maximum: configuration.pageSize, first: 1)
+        options.maximumConnections = configuration.concurrency + 1
+        let rpc = try StellarRPC(url: configuration.rpcURL, options: options, retry: RetryPolicy(total: .seconds(60)), logger: logger)
+        var limits = Scheduler.Limits()
+        limits.concurrency = configuration.concurrency
+        limits.decoders = min(configuration.concurrency, max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        let service = try Service(configuration.worker, logger: logger)
+        let process = FetcherProcess(
+            source: rpc, requireNetwork: { passphrase throws(LedgerSourceError) in try await rpc.requireNetwork(passphrase) },
+            retries: { rpc.counters.retries }, limits: limits, service: service, logger: logger)
+        let inGoodOrder = try await service.run { await process.run($0) }
+        await rpc.shutdown()
+        return inGoodOrder
+    }
+
+    private func run(_ events: AsyncStream<Service.Event>) async -> Bool {
+        var state = State()
+        defer {
+            state.sourceCheck?.cancel()
+            state.endRound()
+        }
+        for await event in events {
+            if let end = await take(event, &state) {
+                switch end {
+                case .inGoodOrder(let reason):
+                    logger.info("fetcher ends", metadata: ["reason": "\(reason)", "ledgers": "\(state.counters.ledgers)"])
+                    return true
+                case .unfit(let reason):
+                    logger.critical("the source is of no use", metadata: ["cause": "\(reason)"])
+                    return false
+                }
             }
+            if let opening = state.gate.open() { await begin(opening, &state) }
         }
+        return true
     }
 
-    private func idle(_ events: inout AsyncStream<Event>.Iterator, _ counters: inout FetcherCounters) async -> Next {
-        while let event = await events.next(isolation: #isolation) {
-            if let next = follow(event) { return next }
-            if case .link(.tick) = event { beat([], &counters) }
-        }
-        return .end("no more events")
-    }
-
-    private func beat(_ holding: [BatchID], _ counters: inout FetcherCounters) {
-        counters.retries = retries()
-        link.send(.heartbeat(holding: holding, counters: counters))
-    }
-
-    /// What ends an epoch or a pause, nil for any other event.
-    private func follow(_ event: Event) -> Next? {
+    private func take(_ event: Service.Event, _ state: inout State) async -> End? {
         switch event {
-        case .link(.message(.fetch(let epoch, let writer, let contracts))): begin(epoch, writer, contracts)
-        case .link(.message(.halt)), .link(.lost), .link(.registered): .idle
-        case .link(.message(.end)): .end("the run is over")
-        case .stop(let signal): .end(signal)
-        case .link, .page: nil
+        case .stop(let reason): return .inGoodOrder(reason)
+        case .link(.end): return .inGoodOrder("the run is over")
+        case .link(.registered(let run, let welcome)): register(run, welcome, &state)
+        case .link(.lost), .link(.standBy):
+            state.gate.halt()
+            state.endRound()
+        case .link(.tick):
+            state.counters.retries = retries()
+            service.link.send(.heartbeat(holding: state.round?.scheduler.holding ?? [], counters: state.counters))
+            schedule(.tick, &state)
+        case .link(.command(let command, let frames)): take(command, frames, &state)
+        case .local(.source(let registration, let result)):
+            guard registration == state.registrations else { return nil }
+            switch result {
+            case .success: state.gate.sourceFits()
+            case .failure(let error):
+                service.link.send(.unfit(reason: "\(error)"))
+                return .unfit("\(error)")
+            }
+        case .local(.contracts(let round, let contracts)):
+            if let reason = state.gate.decoded(contracts, for: round) {
+                logger.error("contracts of no use, asking for the whole set", metadata: ["round": "\(round)", "reason": "\(reason)"])
+                service.link.send(.contractsMissing(round: round))
+            }
+        case .local(.page(let id, let result, let seconds)):
+            state.round?.requests[id] = nil
+            state.counters.fetchSeconds += seconds
+            switch result {
+            case .success(let page):
+                state.counters.responseBytes += page.byteCount
+                schedule(.arrived(id: id, page, page.ledgers), &state)
+            case .failure(let error):
+                schedule(.failed(id: id, Scheduler.Failure(error)), &state)
+            }
+        case .local(.decoded(let id, let result)):
+            switch result {
+            case .success(let outcome):
+                state.counters.ledgers += outcome.rows.ledgers.count
+                state.counters.processSeconds += outcome.seconds
+                state.counters.ignoredEvents += outcome.ignoredEvents
+                schedule(.decoded(id: id, outcome.rows), &state)
+            case .failure(let failure):
+                schedule(.failed(id: id, failure), &state)
+            }
+        case .local(.reply(let reply)): schedule(.reply(reply), &state)
+        }
+        return nil
+    }
+
+    // MARK: Registration and rounds
+
+    private func register(_ run: RunID, _ welcome: Welcome, _ state: inout State) {
+        state.endRound()
+        state.run = run
+        state.worker = welcome.worker
+        state.registrations += 1
+        state.gate.register()
+        state.sourceCheck?.cancel()
+        state.sourceCheck = Task { [registration = state.registrations] in
+            await checkSource(welcome.networkPassphrase, registration)
         }
     }
 
-    private func begin(_ epoch: Epoch, _ writer: String, _ contracts: [ProtocolID: [String]]) -> Next {
-        let ids = contracts.mapValues { $0.compactMap { Hash32(hex: $0) } }
-        logger.debug(
-            "epoch begins", metadata: ["epoch": "\(epoch)", "contracts": "\(ids.map { "\($0.key.rawValue): \($0.value.count)" }.sorted())"])
-        return .epoch(Assignment(epoch: epoch, writer: writer, tracked: TrackedContracts(ids)))
+    /// Asks the source which network it is on for as long as it takes to hear it.
+    private func checkSource(_ passphrase: String, _ registration: Int) async {
+        while !Task.isCancelled {
+            do throws(LedgerSourceError) {
+                try await requireNetwork(passphrase)
+                return service.report(.source(registration: registration, .success(())))
+            } catch {
+                if error.code == .wrongNetwork { return service.report(.source(registration: registration, .failure(error))) }
+                if Task.isCancelled { return }
+                logger.warning("the source does not say which network it is on, asking again", metadata: ["cause": "\(error)"])
+            }
+            try? await Task.sleep(for: Self.sourcePause)
+        }
     }
 
-    /// One epoch. Leaving it cancels the requests that are in flight: nobody waits for them any more.
-    private func work(
-        _ assignment: Assignment, _ events: inout AsyncStream<Event>.Iterator, _ counters: inout FetcherCounters
-    ) async throws -> Next {
-        let rows = try await loop.connectDealer(assignment.writer)
-        defer { rows.close() }
-        var desk = EpochDesk(concurrency: concurrency)
-        return await withDiscardingTaskGroup(returning: Next.self) { group in
-            defer { group.cancelAll() }
-            while true {
-                if let wanted = desk.credits(pageLength: decoder.source.pageLength) {
-                    link.send(.ready(epoch: assignment.epoch, batches: wanted))
-                }
-                while let job = desk.nextJob(pageLength: decoder.source.pageLength) {
-                    group.addTask { await fetch(job, assignment) }
-                }
-                guard let event = await events.next(isolation: #isolation) else { return .end("no more events") }
-                if let next = follow(event) { return next }
-                switch event {
-                case .link(.message(.assign(assignment.epoch, let batch))):
-                    desk.add(batch)
-                case .link(.tick):
-                    beat(desk.holding, &counters)
-                case .page(let outcome) where outcome.epoch == assignment.epoch:
-                    finish(outcome, &desk, rows, &counters)
-                default:
-                    break
-                }
+    private func take(_ command: FetcherCommand, _ frames: [Frame], _ state: inout State) {
+        switch command {
+        case .begin(let round, let writer, let reference):
+            state.endRound()
+            let known = state.gate.contracts?.set
+            switch state.gate.begin(round, writer: writer, reference) {
+            case .none: break
+            case .askForWhole: service.link.send(.contractsMissing(round: round))
+            case .decodeWhole: decode(frames.first, for: round) { bytes throws(ContractSetError) in try ContractSet(decoding: bytes) }
+            case .decodeAdditions:
+                decode(frames.first, for: round) { bytes throws(ContractSetError) in try (known ?? .empty).adding(bytes) }
+            }
+        case .assign(let round, let batches): if state.round?.number == round { schedule(.assigned(batches), &state) }
+        case .revoke(let round, let batches): if state.round?.number == round { schedule(.revoked(batches), &state) }
+        case .halt:
+            state.gate.halt()
+            state.endRound()
+        }
+    }
+
+    private func decode(
+        _ frame: Frame?, for round: RoundNumber, _ read: @escaping @Sendable (RawSpan) throws(ContractSetError) -> ContractSet
+    ) {
+        Task {
+            do {
+                guard let frame else { throw Wire.Malformed(expected: "set of contracts", reason: "the message has no second frame") }
+                service.report(.contracts(round, RoundGate.Contracts(try frame.withBytes(read))))
+            } catch {
+                logger.error("contracts not read", metadata: ["round": "\(round)", "cause": "\(error)"])
+                service.report(.contracts(round, nil))
             }
         }
     }
 
-    private func fetch(_ job: PageJob, _ assignment: Assignment) async {
-        let result: Result<DecodedPage, any Error>
+    private func begin(_ opening: RoundGate.Opening, _ state: inout State) async {
+        state.endRound()
+        let rows: DealerSocket
         do {
-            result = .success(try await decoder.page(job, tracked: assignment.tracked))
+            rows = try await service.loop.connectDealer(opening.writer)
+        } catch {
+            return logger.error("no connection to the writer", metadata: ["round": "\(opening.round)", "cause": "\(error)"])
+        }
+        let replies = Task { [service, logger] in
+            do {
+                for try await message in rows.messages {
+                    guard let frame = message.frames.first else { continue }
+                    do throws(Wire.Malformed) {
+                        service.report(.reply(try Wire.decode(RowsReply.self, from: frame)))
+                    } catch {
+                        logger.warning("message dropped", metadata: ["cause": "\(error)"])
+                    }
+                }
+            } catch {
+                logger.debug("the socket for rows has failed", metadata: ["cause": "\(error)"])
+            }
+        }
+        logger.debug("round begins", metadata: ["round": "\(opening.round)", "contracts": "\(opening.contracts.set.count)"])
+        let scheduler = Scheduler(
+            run: state.run, worker: state.worker, round: opening.round, limits: limits, firstNumber: state.nextNumber)
+        state.round = Round(
+            number: opening.round, scheduler: scheduler,
+            decoder: PageDecoder(tracked: opening.contracts.tracked, scratches: scratches, logger: logger), rows: rows, replies: replies)
+        schedule(nil, &state)
+    }
+
+    // MARK: Work
+
+    /// Lets the scheduler take an event (nil: the round begins), and does what it wants.
+    private func schedule(_ event: Scheduler.Event?, _ state: inout State) {
+        guard let number = state.round?.number, let rows = state.round?.rows, let decoder = state.round?.decoder else { return }
+        state.round?.scheduler.pageLength = source.pageLength
+        // In place: a copy of the round would make each step copy the scheduler.
+        let actions = if let event { state.round?.scheduler.take(event) } else { state.round?.scheduler.begin() }
+        for action in actions ?? [] {
+            switch action {
+            case .request(let request):
+                state.round?.requests[request.id] = Task { await fetch(request) }
+            case .cancel(let id):
+                state.round?.requests.removeValue(forKey: id)?.cancel()
+            case .decode(let piece):
+                Task { decode(piece, decoder) }
+            case .offer(let header):
+                send(.offer(header), [], on: rows)
+            case .send(let header, let pieces):
+                // In the order of the header: protocol by protocol.
+                send(.part(header), header.rows.indices.flatMap { index in pieces.compactMap { $0[index] } }, on: rows)
+            case .withdraw(let part):
+                send(.withdraw(run: state.run, round: number, worker: state.worker, number: part), [], on: rows)
+            case .ready(let batches):
+                service.link.send(.ready(round: number, batches: batches))
+            case .failed(let batch, let reason, let isPermanent):
+                logger.warning(
+                    "batch given back",
+                    metadata: [
+                        "round": "\(number)", "batch": "\(batch.id)", "ledgers": "\(batch.ledgers)", "cause": "\(reason)",
+                    ])
+                service.link.send(.failed(round: number, batch: batch.id, reason: reason, permanent: isPermanent))
+            }
+        }
+    }
+
+    private func fetch(_ request: Scheduler.Request) async {
+        let began = ContinuousClock.now
+        let result: Result<LedgerPage, LedgerSourceError>
+        do {
+            result = .success(try await source.page(from: request.ledgers.lowerBound, limit: request.ledgers.count))
         } catch {
             result = .failure(error)
         }
-        report(.page(PageOutcome(epoch: assignment.epoch, job: job, result: result)))
+        // A page that nobody waits for is let go here.
+        if Task.isCancelled { return }
+        service.report(.page(id: request.id, result, seconds: (ContinuousClock.now - began) / .seconds(1)))
     }
 
-    private func finish(_ outcome: PageOutcome, _ desk: inout EpochDesk, _ rows: DealerSocket, _ counters: inout FetcherCounters) {
-        let batch = outcome.job.batch
-        desk.requestEnded()
+    private func decode(_ piece: Scheduler.Piece, _ decoder: PageDecoder) {
+        let result: Result<PageDecoder.Outcome, Scheduler.Failure>
         do {
-            let page = try outcome.result.get()
-            counters.add(page)
-            if let finished = try desk.finish(outcome.job, page.rows) {
-                try deliver(finished, epoch: outcome.epoch, to: rows)
-            }
+            result = .success(try decoder.decode(piece))
         } catch {
-            guard desk.giveBack(outcome.job) else { return }
-            let permanent = (error as? LedgerSourceError).map { !$0.isTransient } ?? false
-            logger.warning(
-                "batch given back",
-                metadata: ["epoch": "\(outcome.epoch)", "batch": "\(batch.id)", "ledgers": "\(batch.ledgers)", "cause": "\(error)"])
-            link.send(.failed(epoch: outcome.epoch, batch: batch.id, reason: "\(error)", permanent: permanent))
+            result = .failure(error)
         }
+        service.report(.decoded(id: piece.id, result))
     }
 
-    /// Sends the rows of a batch to the writer; each page's rows of a protocol are one frame.
-    private func deliver(_ finished: FinishedBatch, epoch: Epoch, to rows: DealerSocket) throws {
-        guard let first = finished.pages.first, let last = finished.pages.last else { return }
-        var parts: [RowsHeader.Part] = []
-        var frames: [Frame] = []
-        for (index, id) in finished.batch.protocols.enumerated() {
-            let filled = finished.pages.map { $0.rows[index] }.filter { $0.rowCount > 0 }
-            parts.append(RowsHeader.Part(protocolID: id, frames: filled.map(\.rowCount)))
-            frames += filled.map { Frame($0.tuples) }
+    private func send(_ message: RowsMessage, _ frames: [Frame], on socket: DealerSocket) {
+        do {
+            socket.send(Message([Frame(try Wire.encode(message))] + frames))
+        } catch {
+            logger.error("message not sent", metadata: ["cause": "\(error)"])
         }
-        let identity = link.identity
-        let header = RowsHeader(
-            run: identity.run, epoch: epoch, worker: identity.worker, batch: finished.batch, parts: parts,
-            previousHash: first.previousHash.hex, lastHash: last.lastHash.hex)
-        rows.send(Message([Frame(try Wire.encode(header))] + frames))
-    }
-}
-
-extension FetcherCounters {
-    fileprivate mutating func add(_ page: DecodedPage) {
-        ledgers += page.rows.ledgers.count
-        responseBytes += page.responseBytes
-        fetchSeconds += page.fetchSeconds
-        processSeconds += page.processSeconds
-        ignoredEvents += page.ignoredEvents
     }
 }

@@ -2,5 +2,5 @@ import ArgumentParser
 import Fetcher
 
 @main struct Main {
-    static func main() async { await FetcherCommand.main() }
+    static func main() async { await FetcherProgram.main() }
 }

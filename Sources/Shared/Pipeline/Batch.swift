@@ -1,8 +1,8 @@
-public import Protocols
+public import StateChanges
 
-/// A contiguous run of ledgers that one fetcher turns into rows and that the writer commits as a whole.
+/// A contiguous run of ledgers that one fetcher turns into rows and the writer commits, whole or in parts.
 public struct Batch: Hashable, Codable, Sendable {
-    /// Unique within the epoch.
+    /// Unique within the round.
     public let id: BatchID
     /// The ledgers to fetch.
     public let ledgers: LedgerRange

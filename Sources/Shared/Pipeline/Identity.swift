@@ -16,14 +16,14 @@ public struct RunID: RawRepresentable, Hashable, Codable, Sendable, CustomString
     public var description: String { rawValue }
 }
 
-/// A stretch of a run between two readings of the database, numbered from 1. Whatever was assigned, delivered or reported in an earlier
-/// epoch is void: a new epoch starts from the cursors in the database, which alone are the truth.
-public typealias Epoch = Int
+/// A round: a stretch of a run between two readings of the database, numbered from 1. Whatever was assigned, delivered or reported in an earlier
+/// round is void: a new round starts from the cursors in the database, which alone are the truth.
+public typealias RoundNumber = Int
 
 /// A number that the coordinator gives to a worker at its registration, unique within the run: a worker that registers again is another one.
 public typealias WorkerID = Int
 
-/// A batch's number, unique within its epoch.
+/// A batch's number, unique within its round; a batch that is leased again gets another.
 public typealias BatchID = Int
 
 /// Ledgers from the first to the last, both included.

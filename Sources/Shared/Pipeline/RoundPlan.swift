@@ -1,12 +1,12 @@
-public import Protocols
+public import StateChanges
 
 /// What one round has to do: the ledgers between the protocols' cursors and the target, cut where a cursor stands, so that each ledger is
 /// fetched once for all the protocols that need it.
 ///
 /// With SEP41 at 100, SEP50 at 500 and target 1000 the segments are 101-500 for SEP41 and 501-1000 for both.
-public struct RoundPlan: Sendable, Equatable {
+public struct RoundPlan: Sendable, Hashable {
     /// A stretch in which the set of protocols is the same.
-    public struct Segment: Sendable, Equatable {
+    public struct Segment: Sendable, Hashable {
         /// The ledgers of the stretch.
         public let ledgers: LedgerRange
         /// The protocols that need them, sorted.

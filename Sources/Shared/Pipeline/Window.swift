@@ -1,16 +1,14 @@
-/// How far beyond the last commit work may be given out. It bounds the memory of every process: nobody holds more than what was given out.
-public struct Window: Sendable, Equatable {
-    /// Batches that are given out or received but not committed.
+/// How far beyond the last commit work may be leased. With what each process holds at most, it bounds the memory of every process: nobody holds more
+/// than what was leased.
+public struct Window: Sendable, Hashable {
+    /// Batches that are leased or received but not committed.
     public var batches: Int
-    /// Bytes of rows that the writer holds uncommitted; reached, only batches that were given out before are given out again.
-    public var receivedBytes: Int
     /// Bytes of rows that a batch should not much exceed: where ledgers are rich in events, batches become shorter.
     public var batchBytes: Int
 
-    /// A window of `batches`, 48 MB of rows at the writer and about 8 MB a batch unless said otherwise.
-    public init(batches: Int, receivedBytes: Int = 48 << 20, batchBytes: Int = 8 << 20) {
+    /// A window of `batches`, with about 8 MB of rows a batch unless said otherwise.
+    public init(batches: Int, batchBytes: Int = 8 << 20) {
         self.batches = batches
-        self.receivedBytes = receivedBytes
         self.batchBytes = batchBytes
     }
 

@@ -1,23 +1,18 @@
 import Logging
 import Pipeline
 import PostgreSQL
-import Protocols
+import StateChanges
 import Store
 import ZeroMQ
 
-/// Why the database did not take a commit, or could not be had at all.
-struct CommitFailure: Error, Sendable, CustomStringConvertible {
-    let description: String
-    /// The connection is gone: after the next connection the cursor in the database tells what was committed.
-    let connectionLost: Bool
-}
-
 /// The writer's connection: holds the fencing locks of its protocols, so that no other writer's commit is still under way, and runs commits.
 actor Committer {
+    typealias Group = WriterMachine<PeerID, PartRows>.Group
+
     private let database: ConnectionString
     private let logger: Logger
     private var connection: PostgresConnection?
-    /// A transaction that collided with live ingestion is repeated this often before the run fails.
+    /// A transaction that collided with live ingestion is repeated this often before the round is interrupted.
     private static let maxCollisions = 10
     /// How long the database may be away, and how long an old writer's session may linger.
     private static let patience = ReconnectPolicy(limit: .seconds(300))
@@ -31,11 +26,10 @@ actor Committer {
     }
 
     /// Connects anew and waits until this is the only writer of the protocols.
-    func connect(_ protocols: [ProtocolID]) async throws(CommitFailure) {
+    func connect(_ protocols: [ProtocolID]) async throws(StoreError) {
         var losses = 0
         while true {
-            await connection?.close()
-            connection = nil
+            await disconnect()
             do throws(StoreError) {
                 connection = try await soleWriter(of: protocols)
                 logger.info("connected to the database, the only writer", metadata: ["database": "\(database)"])
@@ -43,9 +37,7 @@ actor Committer {
             } catch {
                 losses += 1
                 let hasWaited = if case .unreachable = error { true } else { false }
-                guard error.isConnectionGone, !hasWaited, losses < Self.maxLosses else {
-                    throw CommitFailure(description: "\(error)", connectionLost: true)
-                }
+                guard error.mayPass, !hasWaited, losses < Self.maxLosses else { throw error }
                 logger.warning("new database connection lost, making another", metadata: ["cause": "\(error)"])
             }
         }
@@ -53,16 +45,43 @@ actor Committer {
 
     private func soleWriter(of protocols: [ProtocolID]) async throws(StoreError) -> PostgresConnection {
         let fresh = try await Self.patience.connect(to: database, applicationName: "wallet-backend writer", logger: logger)
-        for id in protocols.sorted() {
-            try await AdvisoryLock.acquire(AdvisoryLock.writerName(id), waitingAtMost: Self.lockWait, on: fresh, logger: logger)
+        do throws(StoreError) {
+            for name in AdvisoryLock.writerNames(protocols) {
+                try await AdvisoryLock.acquire(name, waitingAtMost: Self.lockWait, on: fresh, logger: logger)
+            }
+            try await fresh.requireWrites()
+        } catch {
+            await fresh.close()
+            throw error
         }
-        try await SessionLimits.set(on: fresh)
         return fresh
     }
 
-    /// Commits a group of batches in one transaction; nothing is committed where it throws, unless the connection was lost.
-    func commit(_ group: CommitOrder<Delivery>.Group) async throws(CommitFailure) -> CommitReport {
-        guard let connection else { throw CommitFailure(description: "not connected to the database", connectionLost: true) }
+    /// Ends the session; its locks go with it.
+    func disconnect() async {
+        await connection?.close()
+        connection = nil
+    }
+
+    /// Waits, then sees whether the database takes transactions: a number for one is given only where something may be written.
+    /// - Returns: why not, nil where it does.
+    func check(after pause: Duration) async -> CommitFailure? {
+        do {
+            try await Task.sleep(for: pause)
+            guard let connection else { return CommitFailure(reason: "not connected to the database", kind: .connectionLost) }
+            try await connection.execute(
+                "BEGIN READ WRITE; SELECT pg_current_xact_id(); COMMIT", label: "checking that the database takes transactions")
+            return nil
+        } catch {
+            guard let error = error as? PostgresError else { return CommitFailure(reason: "\(error)", kind: .mayPass) }
+            await connection?.perform { $0.rollbackIfOpen() }
+            return CommitFailure(reason: "\(error)", kind: error.needsNewConnection ? .connectionLost : .mayPass)
+        }
+    }
+
+    /// Commits a group of parts in one transaction; nothing is committed where it throws, unless the connection was lost.
+    func commit(_ group: Group) async throws(CommitFailure) -> CommitReport {
+        guard let connection else { throw CommitFailure(reason: "not connected to the database", kind: .connectionLost) }
         let commit = StateChangeCommit(ledgers: group.ledgers, rows: group.protocols.map { Self.rows(of: $0, in: group) })
         let began = ContinuousClock.now
         var collisions = 0
@@ -72,28 +91,26 @@ actor Committer {
                 return report(group, commit, result, ContinuousClock.now - began)
             } catch {
                 collisions += 1
-                guard error.isTransient, collisions < Self.maxCollisions else {
-                    throw CommitFailure(description: "\(error)", connectionLost: error.isConnectionGone)
-                }
+                guard error.isTransient, collisions < Self.maxCollisions else { throw CommitFailure(error) }
                 logger.info(
                     "transaction collided with another, repeating it", metadata: ["ledgers": "\(group.ledgers)", "cause": "\(error)"])
             }
         }
     }
 
-    private static func rows(of id: ProtocolID, in group: CommitOrder<Delivery>.Group) -> StateChangeRows {
+    private static func rows(of id: ProtocolID, in group: Group) -> StateChangeRows {
         var count = 0
         var chunks: [any CopyChunk] = []
-        for member in group.members {
-            guard let index = member.header.parts.firstIndex(where: { $0.protocolID == id }) else { continue }
-            count += member.header.parts[index].rows
-            chunks += member.payload.frames[index].map { FrameChunk(frame: $0) }
+        for part in group.parts {
+            guard let index = part.header.rows.firstIndex(where: { $0.protocolID == id }) else { continue }
+            count += part.header.rows[index].count
+            chunks += part.payload.frames[index].map { FrameChunk(frame: $0) }
         }
         return StateChangeRows(id, rowCount: count, chunks: chunks)
     }
 
     private func report(
-        _ group: CommitOrder<Delivery>.Group, _ commit: StateChangeCommit, _ result: StateChangeCommit.Result, _ time: Duration
+        _ group: Group, _ commit: StateChangeCommit, _ result: StateChangeCommit.Result, _ time: Duration
     ) -> CommitReport {
         var swaps: [ProtocolID: CommitReport.Swap] = [:]
         var rows: [ProtocolID: Int] = [:]
@@ -106,9 +123,15 @@ actor Committer {
             case .refused(let reading): swaps[part.id] = .found("\(reading)")
             }
         }
-        return CommitReport(
-            ledgers: group.ledgers, batches: group.members.map(\.header.batch.id), swaps: swaps, rows: rows,
-            bytes: group.members.reduce(0) { $0 + $1.payload.bytes }, seconds: time / .seconds(1))
+        return CommitReport(ledgers: group.ledgers, swaps: swaps, rows: rows, bytes: group.bytes, seconds: time / .seconds(1))
+    }
+}
+
+extension CommitFailure {
+    /// What follows from an error of the database.
+    init(_ error: StoreError) {
+        let kind: Kind = error.needsNewConnection ? .connectionLost : error.mayPass || error.isTransient ? .mayPass : .refused
+        self.init(reason: "\(error)", kind: kind)
     }
 }
 

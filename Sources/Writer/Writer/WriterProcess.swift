@@ -1,229 +1,175 @@
+import Foundation
 import Logging
 import Membership
 import Pipeline
-import Protocols
+import PostgreSQL
+import Store
 import ZeroMQ
 
-/// The writer: takes batches from the fetchers in any order, commits them in ledger order, one transaction at a time, and reports each to the
-/// coordinator. One loop takes all events; the database is talked to in child tasks, at most one at a time.
+/// What the writer is started with, validated.
+struct WriterConfiguration: Sendable {
+    let worker: WorkerSettings
+    let database: ConnectionString
+    /// Where fetchers bring rows; nil: beside the coordinator's endpoint.
+    let rowsEndpoint: Endpoint?
+}
+
+/// The writer as a process. One loop takes all events; `WriterMachine` decides, and what it wants of the database runs in child tasks, one at a time.
 struct WriterProcess: Sendable {
-    /// Everything that can happen to the writer.
-    enum Event: Sendable {
-        case link(CoordinatorLink.Event)
-        case rows(Message)
-        case database(DatabaseEvent)
-        case stop(String)
+    typealias Service = WorkerService<WriterChannel, Local>
+    typealias Machine = WriterMachine<PeerID, PartRows>
+
+    /// What happens in the writer itself.
+    enum Local: Sendable {
+        /// From a fetcher.
+        case rows(Message, from: PeerID)
+        /// What came of the work at the database.
+        case database(Machine.Event)
     }
 
-    /// What comes of the work at the database.
-    enum DatabaseEvent: Sendable {
-        case connected
-        case unreachable(CommitFailure)
-        case committed(Epoch, CommitOrder<Delivery>.Group, CommitReport)
-        case failed(Epoch, CommitFailure)
-    }
+    /// Offers are small, and parts come only when they were asked for: a peer that sends more than that unasked is held up.
+    private static let limits = SocketLimits(longestFrame: 256 << 20, framesPerMessage: 10_000, backlogBytes: 256 << 20)
 
-    /// Rows that are joined into one transaction at most, where several batches are ready.
-    static let rowsPerTransaction = 10_000
-
-    let link: CoordinatorLink
+    let rows: RouterSocket
     let committer: Committer
+    let service: Service
     let logger: Logger
-    let report: @Sendable (Event) -> Void
 
-    private struct State {
-        var order: CommitOrder<Delivery>?
-        /// Deliveries of an epoch that is still to begin; no more than the coordinator's window.
-        var early: [Message] = []
-        var protocols: [ProtocolID] = []
-        /// A task talks to the database.
-        var busy = false
-        var connected = false
-        /// The coordinator has yet to hear that the database is at hand and nothing is under way.
-        var announce = false
-        /// The epoch is over; `stopped` is due when the transaction under way has ended.
-        var halting = false
-        /// Why the process ends when the transaction under way has ended.
-        var ending: String?
-        var failed = false
-        var rows = 0
+    /// The writer until the coordinator ends the run or a signal comes.
+    /// - Returns: false where the database ended it.
+    static func run(_ configuration: WriterConfiguration, logger: Logger) async throws -> Bool {
+        let service = try Service(configuration.worker, logger: logger)
+        let coordinator = configuration.worker.endpoint
+        RowsEndpoint.removeAbandoned(beside: coordinator)
+        let rows = try await service.loop.bindRouter(
+            configuration.rowsEndpoint ?? RowsEndpoint.new(beside: coordinator), limits: Self.limits)
+        let process = WriterProcess(
+            rows: rows, committer: Committer(database: configuration.database, logger: logger), service: service, logger: logger)
+        return try await service.run(rowsEndpoint: rows.endpoint) { try await process.run($0) }
     }
 
-    /// Works until the coordinator ends the run or a signal comes.
-    /// - Returns: false where the database ended it.
-    func run(_ events: AsyncStream<Event>) async -> Bool {
-        var events = events.makeAsyncIterator()
-        var state = State()
+    private func run(_ events: AsyncStream<Service.Event>) async throws -> Bool {
+        try await withThrowingTaskGroup(of: Bool?.self) { group in
+            defer { group.cancelAll() }
+            group.addTask {
+                for try await (peer, message) in rows.messages { service.report(.rows(message, from: peer)) }
+                return nil
+            }
+            group.addTask { await loop(events) }
+            while let ended = try await group.next() {
+                if let inGoodOrder = ended { return inGoodOrder }
+            }
+            return false
+        }
+    }
+
+    private func loop(_ events: AsyncStream<Service.Event>) async -> Bool {
+        var machine = Machine()
+        var rowsWritten = 0
         return await withDiscardingTaskGroup(returning: Bool.self) { group in
             defer { group.cancelAll() }
-            while let event = await events.next(isolation: #isolation) {
-                take(event, &state)
-                if !state.busy { proceed(&state, &group) }
-                if let reason = state.ending, !state.busy {
-                    logger.info("writer ends", metadata: ["reason": "\(reason)", "rows": "\(state.rows)"])
-                    return !state.failed
+            for await event in events {
+                guard let event = translate(event) else { continue }
+                if case .committed(let report) = event { rowsWritten += log(report) }
+                for action in machine.take(event) {
+                    if case .end(let reason, let inGoodOrder) = action {
+                        logger.info("writer ends", metadata: ["reason": "\(reason)", "rows": "\(rowsWritten)"])
+                        return inGoodOrder
+                    }
+                    carryOut(action, &group)
                 }
             }
             return true
         }
     }
 
-    private func take(_ event: Event, _ state: inout State) {
+    /// - Returns: nil where nothing is to be decided.
+    private func translate(_ event: Service.Event) -> Machine.Event? {
         switch event {
-        case .link(.registered(let run, _, let protocols)):
-            if protocols != state.protocols { state.connected = false }
-            state.protocols = protocols
-            state.order = CommitOrder(run: run)
-            state.early = []
-            state.announce = true
-        case .link(.lost):
-            state.order?.end()
+        case .stop(let reason): return .stop(reason)
+        case .link(.end): return .stop("the run is over")
+        case .link(.registered(let run, let welcome)): return .registered(run: run, protocols: welcome.protocols)
+        case .link(.standBy): return .standBy
+        case .link(.lost): return .lost
+        case .link(.command(let command, _)): return .command(command)
         case .link(.tick):
-            link.send(.heartbeat(holding: [], counters: nil))
-        case .link(.message(let message)):
-            take(message, &state)
-        case .rows(let message):
-            take(message, &state)
-        case .database(let event):
-            state.busy = false
-            take(event, &state)
-        case .stop(let signal):
-            state.ending = signal
-            state.order?.end()
+            service.link.send(.heartbeat)
+            return nil
+        case .local(.database(let event)): return event
+        case .local(.rows(let message, let peer)):
+            do {
+                guard let first = message.frames.first else { return nil }
+                let content = try Wire.decode(RowsMessage.self, from: first)
+                guard case .part(let header) = content else { return .rows(content, from: peer) }
+                do throws(UnfitPart) {
+                    return .part(header, .success(try PartRows(header, message.frames.dropFirst())))
+                } catch {
+                    return .part(header, .failure(error))
+                }
+            } catch {
+                logger.warning("message dropped", metadata: ["peer": "\(peer)", "cause": "\(error)"])
+                return nil
+            }
         }
     }
 
-    private func take(_ message: CoordinatorMessage, _ state: inout State) {
-        switch message {
-        case .commit(let epoch, let cursors):
-            state.halting = false
-            state.order?.begin(epoch: epoch, cursors: cursors)
-            let early = state.early
-            state.early = []
-            for message in early { take(message, &state) }
-        case .giveUp(let worker):
-            state.order?.giveUp(worker)
-        case .drop(let id):
-            state.order?.drop(id)
-        case .halt:
-            state.halting = true
-            state.order?.end()
+    private func carryOut(_ action: Machine.Action, _ group: inout DiscardingTaskGroup) {
+        switch action {
+        case .connect(let protocols):
+            group.addTask {
+                do throws(StoreError) {
+                    try await committer.connect(protocols)
+                    service.report(.database(.connected))
+                } catch {
+                    service.report(.database(.unreachable("\(error)")))
+                }
+            }
+        case .disconnect:
+            group.addTask { await committer.disconnect() }
+        case .check(let seconds):
+            group.addTask { service.report(.database(.checked(await committer.check(after: .seconds(seconds))))) }
+        case .commit(let parts):
+            group.addTask {
+                do throws(CommitFailure) {
+                    service.report(.database(.committed(try await committer.commit(parts))))
+                } catch {
+                    service.report(.database(.commitFailed(error)))
+                }
+            }
+        case .send(let message):
+            service.link.send(message)
+        case .reply(let reply, let peer):
+            do {
+                rows.send(Message(Frame(try Wire.encode(reply))), to: peer)
+            } catch {
+                logger.error("message not sent", metadata: ["cause": "\(error)"])
+            }
+        case .notice(let notice):
+            log(notice)
         case .end:
-            state.ending = "the run is over"
-            state.order?.end()
-        case .welcome, .registerAgain, .heartbeat, .fetch, .assign:
             break
         }
     }
 
-    private func take(_ message: Message, _ state: inout State) {
-        guard var order = state.order else { return }
-        do {
-            let (header, delivery) = try Delivery.read(message)
-            if order.isEarly(header) {
-                logger.debug(
-                    "delivery is early, kept until its epoch begins", metadata: ["epoch": "\(header.epoch)", "batch": "\(header.batch.id)"])
-                return state.early.append(message)
-            }
-            let context: Logger.Metadata = [
-                "epoch": "\(header.epoch)", "batch": "\(header.batch.id)", "ledgers": "\(header.batch.ledgers)",
-                "fetcher": "\(header.worker)",
-            ]
-            let acceptance: CommitOrder<Delivery>.Acceptance
-            var bytes = 0
-            switch delivery {
-            case .success(let delivery):
-                bytes = delivery.bytes
-                acceptance = order.accept(header, delivery)
-            case .failure(let unfit):
-                acceptance = order.epoch == header.epoch && order.run == header.run ? .refused(unfit.reason) : .stale(unfit.reason)
-            }
-            switch acceptance {
-            case .accepted, .duplicate:
-                link.send(.received(epoch: header.epoch, batch: header.batch.id, bytes: bytes))
-            case .stale(let reason):
-                logger.debug("delivery dropped", metadata: context.merging(["reason": "\(reason)"]) { $1 })
-            case .refused(let reason):
-                logger.warning("delivery refused", metadata: context.merging(["reason": "\(reason)"]) { $1 })
-                link.send(.refused(epoch: header.epoch, batch: header.batch.id, reason: reason))
-            }
-        } catch {
-            logger.warning("delivery dropped", metadata: ["cause": "\(error)"])
-        }
-        state.order = order
+    private func log(_ report: CommitReport) -> Int {
+        let count = report.rows.values.reduce(0, +)
+        logger.debug("committed", metadata: ["ledgers": "\(report.ledgers)", "rows": "\(count)"])
+        return count
     }
 
-    private func take(_ event: DatabaseEvent, _ state: inout State) {
-        switch event {
-        case .connected:
-            state.connected = true
-        case .unreachable(let failure):
-            state.ending = "\(failure)"
-            state.failed = true
-            link.send(.interrupted(epoch: state.order?.epoch ?? 0, reason: "\(failure)", permanent: true))
-        case .committed(let epoch, let group, let report):
-            let swapped = report.swaps.filter { $0.value == .swapped }.map(\.key)
-            if state.order?.epoch == epoch { state.order?.committed(group, for: swapped) }
-            state.rows += report.rows.values.reduce(0, +)
-            logger.debug(
-                "committed",
-                metadata: [
-                    "ledgers": "\(report.ledgers)", "batches": "\(report.batches.count)", "rows": "\(report.rows.values.reduce(0, +))",
-                ])
-            link.send(.committed(epoch: epoch, report: report))
-        case .failed(let epoch, let failure):
-            logger.error("commit failed", metadata: ["epoch": "\(epoch)", "cause": "\(failure)"])
-            state.order?.end()
-            if failure.connectionLost {
-                state.connected = false
-                state.announce = true
+    private func log(_ notice: Machine.Notice) {
+        let level: Logger.Level =
+            switch notice.level {
+            case .debug: .debug
+            case .info: .info
+            case .warning: .warning
+            case .error: .error
             }
-            link.send(.interrupted(epoch: epoch, reason: "\(failure)", permanent: !failure.connectionLost))
-        }
-    }
-
-    /// Gives the database its next task, if there is one.
-    private func proceed(_ state: inout State, _ group: inout DiscardingTaskGroup) {
-        if state.halting {
-            state.halting = false
-            link.send(.stopped)
-        }
-        guard state.ending == nil, !state.protocols.isEmpty else { return }
-        if !state.connected {
-            state.busy = true
-            let protocols = state.protocols
-            group.addTask { report(.database(await connect(protocols))) }
-            return
-        }
-        if state.announce {
-            state.announce = false
-            link.send(.writerReady)
-        }
-        do {
-            guard let order = state.order, let next = try order.nextGroup(maxRows: Self.rowsPerTransaction) else { return }
-            state.busy = true
-            group.addTask { report(.database(await commit(next, epoch: order.epoch))) }
-        } catch {
-            logger.warning("batch refused", metadata: ["batch": "\(error.batch.id)", "reason": "\(error)"])
-            state.order?.remove(error.batch)
-            link.send(.refused(epoch: state.order?.epoch ?? 0, batch: error.batch.id, reason: "\(error)"))
-        }
-    }
-
-    private func connect(_ protocols: [ProtocolID]) async -> DatabaseEvent {
-        do {
-            try await committer.connect(protocols)
-            return .connected
-        } catch {
-            return .unreachable(error)
-        }
-    }
-
-    private func commit(_ group: CommitOrder<Delivery>.Group, epoch: Epoch) async -> DatabaseEvent {
-        do {
-            return .committed(epoch, group, try await committer.commit(group))
-        } catch {
-            return .failed(epoch, error)
-        }
+        var metadata: Logger.Metadata = [:]
+        metadata["round"] = notice.round.map { "\($0)" }
+        metadata["ledgers"] = notice.part.map { "\($0.ledgers)" }
+        metadata["fetcher"] = notice.part.map { "\($0.worker)" }
+        metadata[level == .error ? "cause" : "reason"] = notice.reason.map { "\($0)" }
+        logger.log(level: level, "\(notice.text)", metadata: metadata)
     }
 }

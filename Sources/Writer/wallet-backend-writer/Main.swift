@@ -2,5 +2,5 @@ import ArgumentParser
 import Writer
 
 @main struct Main {
-    static func main() async { await WriterCommand.main() }
+    static func main() async { await WriterProgram.main() }
 }

@@ -1,14 +1,11 @@
 public import ArgumentParser
 import ConnectionOptions
 import Logging
+import Membership
 import Operations
-import ZeroMQ
 
 /// `wallet-backend-fetcher`.
-public struct FetcherCommand: AsyncParsableCommand {
-    private static let endpoint = Setting(
-        "endpoint", variable: "ENDPOINT", "Where the coordinator listens: ipc:///path or tcp://host:port.",
-        .parsed(placeholder: "endpoint") { try Endpoint($0) })
+public struct FetcherProgram: AsyncParsableCommand {
     private static let concurrency = Setting(
         "rpc-concurrency", variable: "RPC_CONCURRENCY", "Requests in flight at once.", .integer(in: 1...64), default: "8")
     private static let pageSize = Setting(
@@ -22,12 +19,11 @@ public struct FetcherCommand: AsyncParsableCommand {
         discussion:
             "Started by the coordinator, or by hand where the coordinator runs with --fetchers 0. Needs no database.")
 
-    @Option(name: Self.endpoint.name, help: Self.endpoint.help) var endpoint: String?
+    @OptionGroup var worker: WorkerOptions
     @OptionGroup var rpc: RPCURLOptions
     @Option(name: Self.concurrency.name, help: Self.concurrency.help) var rpcConcurrency: String?
     @Option(name: Self.pageSize.name, help: Self.pageSize.help) var rpcPageSize: String?
     @OptionGroup var logging: LoggingOptions
-    @OptionGroup var lifeline: ParentLifelineOptions
 
     /// Nothing given.
     public init() {}
@@ -39,20 +35,21 @@ public struct FetcherCommand: AsyncParsableCommand {
             (
                 try logging.resolve(process: "fetcher", environment: environment),
                 FetcherConfiguration(
-                    endpoint: try Self.endpoint.resolve(endpoint, environment: environment),
+                    worker: try worker.resolve(environment: environment),
                     rpcURL: try rpc.resolve(environment: environment),
                     concurrency: try Self.concurrency.resolve(rpcConcurrency, environment: environment),
-                    pageSize: try Self.pageSize.resolve(rpcPageSize, environment: environment),
-                    parentLifeline: lifeline.parentLifeline)
+                    pageSize: try Self.pageSize.resolve(rpcPageSize, environment: environment))
             )
         }
         log.bootstrap()
         let logger = log.makeLogger()
+        let inGoodOrder: Bool
         do {
-            try await FetcherService(configuration: configuration, logger: logger).run()
+            inGoodOrder = try await FetcherProcess.run(configuration, logger: logger)
         } catch {
             logger.critical("fetcher failed", metadata: ["cause": "\(error)"])
             throw ExitStatus.failure.exitCode
         }
+        if !inGoodOrder { throw ExitStatus.failure.exitCode }
     }
 }
