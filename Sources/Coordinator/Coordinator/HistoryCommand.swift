@@ -3,12 +3,13 @@ import ConnectionOptions
 import Logging
 import Operations
 import Protocols
+import StateChanges
 import ZeroMQ
 
 /// `wallet-backend protocol-migrate history`.
 public struct HistoryCommand: AsyncParsableCommand {
     private static let batchSize = Setting(
-        "batch-size", variable: "BATCH_SIZE", "Ledgers per batch.", .integer(in: 1...10_000), default: "100")
+        "batch-size", variable: "BATCH_SIZE", "Ledgers per batch.", .integer(in: 1...1_000_000), default: "100")
     private static let fetchers = Setting(
         "fetchers", variable: "FETCHERS", "Fetchers to start, and a writer with them; 0: workers are started elsewhere.",
         .integer(in: 0...64), default: "2")
@@ -32,6 +33,7 @@ public struct HistoryCommand: AsyncParsableCommand {
             May be stopped or killed at any time: the next run resumes at cursor + 1. Every flag may come from its environment variable; a flag wins.
 
             Exit status: 0 done, 1 failed, 64 usage, 130 SIGINT, 143 SIGTERM.
+            A process that has not ended ten seconds after a signal, or gets a second one, is ended at once: the database decides what was committed.
             """)
 
     @Option(

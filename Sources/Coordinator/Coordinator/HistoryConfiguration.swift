@@ -1,9 +1,9 @@
 import PostgreSQL
-import Protocols
+import StateChanges
 import Store
 import ZeroMQ
 
-/// What `protocol-migrate history` was told, validated.
+/// What `protocol-migrate history` was given, validated.
 struct HistoryConfiguration: Sendable {
     /// The protocols in the order given, without repetitions.
     let protocols: [ProtocolID]

@@ -4,7 +4,7 @@ import Logging
 import Membership
 import Operations
 import Pipeline
-import Protocols
+import StateChanges
 import Store
 import ZeroMQ
 
@@ -14,8 +14,10 @@ struct HistoryRun: Sendable {
     let logger: Logger
     private let run = RunID.random()
     private let metrics = MigrationMetrics()
-    /// What `/readyz` answers: the phase, until the rounds run.
+    /// What `/readyz` says: the phase, until the rounds run.
     private let notReady = NotReadyReason("starting")
+
+    private typealias Event = CoordinatorEvent<PeerID>
 
     init(configuration: HistoryConfiguration, logger: Logger) {
         self.configuration = configuration
@@ -25,13 +27,13 @@ struct HistoryRun: Sendable {
     /// Runs the migration; every cause of an end is logged here.
     func execute() async -> ExitStatus {
         TerminationSignals.ignoreBrokenPipes()
-        let signals = await TerminationSignals()
-        let (events, continuation) = AsyncStream<CoordinatorEvent>.makeStream()
-        let report: @Sendable (CoordinatorEvent) -> Void = { continuation.yield($0) }
+        let signals = TerminationSignals(logger: logger)
+        let (events, continuation) = AsyncStream<Event>.makeStream()
+        let report: @Sendable (Event) -> Void = { continuation.yield($0) }
         return await withTaskGroup(of: ExitStatus?.self) { group in
             group.addTask {
                 for await signal in signals {
-                    report(.signal(name: "\(signal)", exitCode: signal.exitStatus.rawValue))
+                    report(.stop(.signal(name: "\(signal)", exitCode: signal.exitStatus.rawValue)))
                 }
                 return nil
             }
@@ -46,10 +48,7 @@ struct HistoryRun: Sendable {
         }
     }
 
-    private func phases(_ events: AsyncStream<CoordinatorEvent>, _ report: @escaping @Sendable (CoordinatorEvent) -> Void) async
-        -> ExitStatus
-    {
-        var events = events.makeAsyncIterator()
+    private func phases(_ events: AsyncStream<Event>, _ report: @escaping @Sendable (Event) -> Void) async -> ExitStatus {
         let rpc: StellarRPC
         do {
             rpc = try StellarRPC(url: configuration.rpcURL, retry: RetryPolicy(total: .seconds(30)), logger: logger)
@@ -59,6 +58,7 @@ struct HistoryRun: Sendable {
         }
         let database = MigrationDatabase(
             configuration, applicationName: "wallet-backend migration, pid \(getpid()) on \(Host.name)", logger: logger)
+        var events = events.makeAsyncIterator()
         let status = await migrate(database, rpc, &events, report)
         await database.close()
         await rpc.shutdown()
@@ -66,68 +66,71 @@ struct HistoryRun: Sendable {
     }
 
     private func migrate(
-        _ database: MigrationDatabase, _ rpc: StellarRPC, _ events: inout CoordinatorLoop.Events,
-        _ report: @escaping @Sendable (CoordinatorEvent) -> Void
+        _ database: MigrationDatabase, _ rpc: StellarRPC, _ events: inout AsyncStream<Event>.Iterator,
+        _ report: @escaping @Sendable (Event) -> Void
     ) async -> ExitStatus {
         let prepared: Preparation?
-        do {
-            prepared = try await EventWait.answer(
-                &events, report, to: { try await prepare(database, rpc) },
-                taking: { event throws(RunStopped) in
-                    switch event {
-                    case .signal(let name, let exitCode): throw .signal(name: name, exitCode: exitCode)
-                    case .broken(let cause): throw .failure(cause)
-                    default: break
-                    }
-                })
-        } catch {
-            return told(error, "migration not started; nothing was written")
+        switch await prepare(database, rpc, &events, report) {
+        case .success(let preparation): prepared = preparation
+        case .failure(let cause): return ended(by: cause, "migration not started; nothing was written")
         }
         guard let prepared else { return .success }
 
-        var state = RunState(protocols: prepared.protocols, cursors: prepared.starts.mapValues(\.ledger))
-        var stopped: RunStopped?
+        let group: WorkerGroup
         do {
-            let group = try await WorkerGroup.open(configuration, run: run, logger: logger)
-            let desk = ControlDesk(
-                run: run, protocols: prepared.protocols, switchboard: group.switchboard, batchSize: configuration.batchSize,
-                managed: configuration.fetchers > 0, metrics: metrics,
-                logger: logger)
-            let migration = Migration(
-                configuration: configuration, desk: desk, database: database, tip: NetworkTip(rpc: rpc, logger: logger), metrics: metrics,
-                logger: logger)
-            notReady.set(nil)
-            var loop = CoordinatorLoop(events, state, ProgressLog(logger: logger), desk, report: report)
-            stopped = await group.run(report) { () async -> RunStopped? in
-                defer { desk.end(loop.state) }
-                return await work(migration, &loop)
-            }
-            state = loop.state
-            await group.close()
+            group = try await WorkerGroup.open(configuration, run: run, logger: logger)
         } catch {
-            stopped = .failure("\(error)")
+            return await complete(prepared.machine(configuration, run), .failure("\(error)"), database)
         }
-        return await complete(state, stopped, database)
+        notReady.set(nil)
+        let service = CoordinatorService(
+            socket: group.socket, processes: group.processes, database: database, tip: NetworkTip(rpc: rpc, logger: logger),
+            metrics: metrics, logger: logger)
+        let (machine, cause) = await service.run(prepared.machine(configuration, run), &events, report: report)
+        await group.close()
+        return summarise(machine, cause)
     }
 
-    /// Phase 2, and the orderly end of whatever is under way after it.
-    private func work(_ migration: Migration, _ loop: inout CoordinatorLoop) async -> RunStopped? {
-        do throws(RunStopped) {
-            try await migration.rounds(&loop)
-            return nil
-        } catch {
-            logger.notice("stopping: the writer finishes its transaction", metadata: ["cause": "\(error)"])
-            await loop.quiesce()
-            return error
-        }
-    }
+    // MARK: phase 1
 
     private struct Preparation: Sendable {
         let protocols: [ProtocolID]
         let starts: [ProtocolID: CursorStart]
+
+        func machine(_ configuration: HistoryConfiguration, _ run: RunID) -> CoordinatorService.Machine {
+            let settings = MachineConfiguration(
+                run: run, protocols: protocols, batchSize: configuration.batchSize, fetchers: configuration.fetchers,
+                networkPassphrase: configuration.networkPassphrase, network: configuration.network,
+                convergenceWait: configuration.convergenceWait, acceptConvergence: configuration.acceptConvergence,
+                latestName: configuration.cursorNames.latest)
+            return CoordinatorService.Machine(settings, starts: starts.mapValues(\.ledger))
+        }
     }
 
-    /// Phase 1. Nil: there is nothing to do.
+    /// Validates, unless a signal comes first. Nil: there is nothing to do.
+    private func prepare(
+        _ database: MigrationDatabase, _ rpc: StellarRPC, _ events: inout AsyncStream<Event>.Iterator,
+        _ report: @escaping @Sendable (Event) -> Void
+    ) async -> Result<Preparation?, StopCause> {
+        await withTaskGroup(of: Result<Preparation?, StopCause>.self) { group in
+            group.addTask {
+                // Wakes the loop below, whatever comes of it.
+                defer { report(.wake) }
+                do {
+                    return .success(try await prepare(database, rpc))
+                } catch {
+                    return .failure(error as? StopCause ?? .failure("\(error)"))
+                }
+            }
+            defer { group.cancelAll() }
+            while let event = await events.next(isolation: #isolation) {
+                if case .stop(let cause) = event { return .failure(cause) }
+                if case .wake = event { break }
+            }
+            return await group.next() ?? .failure(.failure("the preparation ended without a result"))
+        }
+    }
+
     private func prepare(_ database: MigrationDatabase, _ rpc: StellarRPC) async throws -> Preparation? {
         try await database.open()
         let found = try await database.prerequisites(of: configuration.protocols)
@@ -138,6 +141,7 @@ struct HistoryRun: Sendable {
             return nil
         }
         try await rpc.requireNetwork(configuration.networkPassphrase)
+        if let needed = verdict.neededLedgers { try await rpc.requireLedgers(needed) }
         try await database.lock(verdict.toMigrate)
         let starts = try await database.begin(verdict.toMigrate)
         for id in verdict.toMigrate {
@@ -148,54 +152,39 @@ struct HistoryRun: Sendable {
         return Preparation(protocols: verdict.toMigrate, starts: starts)
     }
 
-    /// Phase 3: what was handed off or has converged is a success, everything else failed; the cause stands in the log.
-    private func complete(_ state: RunState, _ stopped: RunStopped?, _ database: MigrationDatabase) async -> ExitStatus {
-        var state = state
-        let recorded = await record(&state, database)
-        let allDone = recorded && state.remaining.isEmpty && state.outcomes.values.allSatisfy { $0.reached != nil }
-        for id in state.outcomes.keys.sorted() + state.remaining {
+    // MARK: phase 3
+
+    /// Without any round: what was marked in progress is marked failed.
+    private func complete(
+        _ machine: CoordinatorService.Machine, _ cause: StopCause, _ database: MigrationDatabase
+    ) async -> ExitStatus {
+        do {
+            _ = try await database.recordAtTheEnd(reached: [:], failed: machine.remaining.sorted(), isUrgent: false)
+        } catch {
+            Notice.statusesNotSet(complete: [], failed: machine.remaining, cause: "\(error)").log(to: logger)
+        }
+        return summarise(machine, cause)
+    }
+
+    /// What was handed off or has converged is a success, everything else failed; the cause stands in the log.
+    private func summarise(_ machine: CoordinatorService.Machine, _ cause: StopCause?) -> ExitStatus {
+        let ended = machine.progress.filter { $0.outcome != nil }.sorted { $0.id < $1.id }
+        for progress in ended + machine.progress.filter({ $0.outcome == nil }) {
             logger.notice(
                 "result",
                 metadata: [
-                    "protocol": "\(id.rawValue)", "outcome": "\(state.outcomes[id]?.word ?? "STOPPED")",
-                    "migrated_through": "\(state.committed[id] ?? 0)",
-                    "rows": "\(state.rows[id] ?? 0)", "run": "\(run)",
+                    "protocol": "\(progress.id.rawValue)", "outcome": "\(progress.outcome?.word ?? "STOPPED")",
+                    "migrated_through": "\(progress.committed)", "rows": "\(progress.rows)", "run": "\(run)",
                 ])
         }
-        guard let stopped else { return allDone ? .success : .failure }
-        return told(stopped, "migration stopped; what was committed stays, the next run resumes at cursor + 1")
+        if let cause { return self.ended(by: cause, "migration stopped; what was committed stays, the next run resumes at cursor + 1") }
+        return machine.progress.allSatisfy { $0.outcome?.reached != nil && $0.isRecorded } ? .success : .failure
     }
 
-    /// Sets the statuses that do not stand in the database yet; false where that was not possible.
-    private func record(_ state: inout RunState, _ database: MigrationDatabase) async -> Bool {
-        let reached = state.unrecorded.reached
-        let failed = (state.unrecorded.failed + state.remaining).sorted()
-        if reached.isEmpty && failed.isEmpty { return true }
-        do {
-            let complete = try await database.recordAtTheEnd(reached: reached, failed: failed)
-            for id in complete { metrics.ended(id, success: true) }
-            for id in failed { metrics.ended(id, success: false) }
-            for (id, ledger) in reached where !complete.contains(id) {
-                let cause = "the cursor does not stand at \(ledger) any more, where the protocol was done; run again"
-                logger.error("protocol failed", metadata: ["protocol": "\(id.rawValue)", "cause": "\(cause)"])
-                state.outcomes[id] = .failed(cause)
-            }
-            return true
-        } catch {
-            logger.critical(
-                "history_migration_status could not be set; correct it by hand or run again",
-                metadata: [
-                    "complete": "\(reached.keys.sorted().map(\.rawValue).joined(separator: " "))",
-                    "failed": "\(failed.map(\.rawValue).joined(separator: " "))", "cause": "\(error)",
-                ])
-            return false
-        }
-    }
-
-    private func told(_ error: RunStopped, _ message: Logger.Message) -> ExitStatus {
-        switch error {
-        case .failure(let cause):
-            logger.critical(message, metadata: ["cause": "\(cause)"])
+    private func ended(by cause: StopCause, _ message: Logger.Message) -> ExitStatus {
+        switch cause {
+        case .failure(let text):
+            logger.critical(message, metadata: ["cause": "\(text)"])
             return .failure
         case .signal(let name, let exitCode):
             logger.notice(message, metadata: ["cause": "\(name)"])
@@ -203,15 +192,47 @@ struct HistoryRun: Sendable {
         }
     }
 
-    private func serveMetrics(_ port: Int, _ report: @Sendable (CoordinatorEvent) -> Void) async -> ExitStatus? {
+    private func serveMetrics(_ port: Int, _ report: @Sendable (Event) -> Void) async -> ExitStatus? {
         let server = OperationsServer(port: port, registry: metrics.registry, logger: logger) { [notReady] in
             notReady.readiness
         }
         do {
             try await server.run()
         } catch {
-            report(.broken("\(error)"))
+            report(.stop(.failure("\(error)")))
         }
         return nil
+    }
+}
+
+/// The network's tip as the source of ledgers knows it: for the operator while the migration waits. It decides nothing, and so must hold nothing up.
+struct NetworkTip: Sendable {
+    let rpc: StellarRPC
+    let logger: Logger
+    private static let patience = Duration.seconds(1)
+
+    init(rpc: StellarRPC, logger: Logger) {
+        self.rpc = rpc
+        self.logger = logger
+    }
+
+    /// The RPC's latest ledger; nil where it does not respond within a second.
+    func latest() async -> UInt32? {
+        await withTaskGroup(of: UInt32?.self) { group in
+            group.addTask {
+                do {
+                    return try await rpc.health(within: .zero).latestLedger
+                } catch {
+                    logger.debug("the RPC does not tell its tip", metadata: ["cause": "\(error)"])
+                    return nil
+                }
+            }
+            group.addTask {
+                try? await Task.sleep(for: Self.patience)
+                return nil
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? nil
+        }
     }
 }

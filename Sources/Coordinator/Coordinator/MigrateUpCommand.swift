@@ -4,6 +4,7 @@ import Logging
 import Operations
 import PostgreSQL
 import Protocols
+import StateChanges
 import Store
 
 /// `wallet-backend migrate up`.

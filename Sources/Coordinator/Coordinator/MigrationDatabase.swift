@@ -1,23 +1,25 @@
 import Logging
 import PostgreSQL
-import Protocols
+import StateChanges
 import Store
 
-/// The coordinator's session: holds the migration locks and answers questions. Once the locks are held, a lost session is an answer of its own:
+/// The coordinator's session: holds the migration locks and responds to questions. Once the locks are held, a lost session is a response of its own:
 /// the caller stops all commits before it has the session restored.
 struct MigrationDatabase: Sendable {
     /// What came of a question.
-    enum Reply<Answer: Sendable>: Sendable {
-        case answer(Answer)
+    enum Reply<Response: Sendable>: Sendable {
+        case response(Response)
         /// The session is gone, and the locks with it; nothing is ours until `restore`.
         case sessionLost(StoreError)
     }
 
     private let session: LockedSession
     private let names: CursorNames
+    private let contracts = ContractReader()
     /// How long the database may be away at the start, and while the run is under way.
     private static let startPatience = ReconnectPolicy(limit: .seconds(30))
     private static let runPatience = ReconnectPolicy(limit: .seconds(300))
+    private static let urgentPatience = ReconnectPolicy(limit: .seconds(2))
     private static let lockWait = Duration.seconds(60)
     private static let lockWaitWhileIdle = Duration.seconds(5)
 
@@ -42,7 +44,7 @@ struct MigrationDatabase: Sendable {
     /// Takes the migration locks; a second migration of one of the protocols is refused with the name of the first.
     func lock(_ ids: [ProtocolID]) async throws(StoreError) {
         try await session.take(
-            ids.sorted().map(AdvisoryLock.migrationName), Self.startPatience, waitingForLocksAtMost: Self.lockWaitWhileIdle)
+            ids.sorted().flatMap(AdvisoryLock.migrationNames), Self.startPatience, waitingForLocksAtMost: Self.lockWaitWhileIdle)
     }
 
     /// Marks the protocols in progress and makes their cursors.
@@ -53,7 +55,7 @@ struct MigrationDatabase: Sendable {
     /// Target, cursors and, where asked for, contracts, in one snapshot.
     func snapshot(of ids: [ProtocolID], withContracts: Bool) async throws(StoreError) -> Reply<HistorySnapshot> {
         try await once { connection throws(StoreError) in
-            try await HistorySnapshot.read(ids, names: names, withContracts: withContracts, on: connection)
+            try await HistorySnapshot.read(ids, names: names, contracts: withContracts ? contracts : nil, on: connection)
         }
     }
 
@@ -80,8 +82,14 @@ struct MigrationDatabase: Sendable {
     }
 
     /// Records how protocols ended when the workers are gone.
-    func recordAtTheEnd(reached: [ProtocolID: UInt32], failed: [ProtocolID]) async throws(StoreError) -> Set<ProtocolID> {
-        try await persistently { connection throws(StoreError) in try await Self.record(reached, failed, on: connection) }
+    /// - Parameter isUrgent: there are only seconds left for it.
+    func recordAtTheEnd(
+        reached: [ProtocolID: UInt32], failed: [ProtocolID], isUrgent: Bool
+    ) async throws(StoreError) -> Set<ProtocolID> {
+        let patience = isUrgent ? Self.urgentPatience : Self.startPatience
+        return try await session.askPersistently(patience, waitingForLocksAtMost: Self.lockWaitWhileIdle) { connection throws(StoreError) in
+            try await Self.record(reached, failed, on: connection)
+        }
     }
 
     private static func record(
@@ -94,21 +102,21 @@ struct MigrationDatabase: Sendable {
     /// Ends the session; its locks go with it.
     func close() async { await session.close() }
 
-    private func once<Answer: Sendable>(
-        _ question: @Sendable (PostgresConnection) async throws(StoreError) -> Answer
-    ) async throws(StoreError) -> Reply<Answer> {
+    private func once<Response: Sendable>(
+        _ question: @Sendable (PostgresConnection) async throws(StoreError) -> Response
+    ) async throws(StoreError) -> Reply<Response> {
         do {
-            return .answer(try await session.ask(question))
+            return .response(try await session.ask(question))
         } catch {
-            guard error.isConnectionGone else { throw error }
+            guard error.needsNewConnection else { throw error }
             return .sessionLost(error)
         }
     }
 
     /// Asks, on a new connection where the old one broke: nothing is under way that the locks protect.
-    private func persistently<Answer: Sendable>(
-        _ question: @Sendable (PostgresConnection) async throws(StoreError) -> Answer
-    ) async throws(StoreError) -> Answer {
+    private func persistently<Response: Sendable>(
+        _ question: @Sendable (PostgresConnection) async throws(StoreError) -> Response
+    ) async throws(StoreError) -> Response {
         try await session.askPersistently(Self.startPatience, waitingForLocksAtMost: Self.lockWaitWhileIdle, question)
     }
 }

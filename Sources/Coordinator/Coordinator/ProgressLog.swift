@@ -1,6 +1,7 @@
 import Logging
 import Pipeline
-import Protocols
+import StateChanges
+import ZeroMQ
 
 /// Tells the operator, every few seconds, how far the run is, how fast it goes and when it will be there.
 struct ProgressLog: Sendable {
@@ -8,7 +9,7 @@ struct ProgressLog: Sendable {
     private let began = ContinuousClock.now
     private var meter = ProgressMeter()
     private var ticks = 0
-    private var roundLedgers = 0
+    private var ledgersCommitted = 0
     /// Heartbeat ticks, a second each, between two lines: at the beginning an operator watches.
     private var interval: Int { ticks < 10 ? 2 : 5 }
 
@@ -18,48 +19,47 @@ struct ProgressLog: Sendable {
         self.logger = logger
     }
 
-    /// A round of that many ledgers begins.
-    mutating func begin(ledgers: Int) {
-        roundLedgers = ledgers
+    /// Counts what was committed.
+    mutating func note(_ notice: Notice) {
+        if case .committed(let report) = notice { ledgersCommitted += report.ledgers.count }
     }
 
     /// A heartbeat interval went by.
-    mutating func tick(_ state: RunState) {
-        meter.note(seconds: seconds(since: began), ledgers: state.ledgersCommitted)
+    mutating func tick(_ machine: CoordinatorMachine<PeerID>) {
+        meter.note(seconds: (ContinuousClock.now - began) / .seconds(1), ledgers: ledgersCommitted)
         ticks += 1
         guard ticks % interval == 0 else { return }
-        guard let round = state.round else {
-            if !state.writerReady { logger.info("waiting for a writer that is connected to the database") }
-            if let tip = state.tip, ticks % Self.ticksPerTipLine == 0 { tell(tip, state) }
+        guard let round = machine.currentRound else {
+            if case .halting = machine.phase {
+                logger.info("waiting for the writer to finish its transaction")
+            } else if machine.readyWriter == nil {
+                logger.info("waiting for a writer that is connected to the database")
+            }
+            if let tip = machine.tip, ticks % Self.ticksPerTipLine == 0 { show(tip, machine) }
             return
         }
-        if state.roster.fetchers.isEmpty { logger.warning("no fetcher is registered", metadata: ["round": "\(round.epoch)"]) }
-        let done = round.board.committedLedgers
-        let left = roundLedgers - done
-        let rate = meter.rate ?? 0
-        var metadata: Logger.Metadata = [
-            "round": "\(round.epoch)", "percent": "\(decimal(100 * Double(done) / Double(max(1, roundLedgers))))",
-            "ledgers": "\(done)/\(roundLedgers)",
-            "rate": "\(decimal(rate)) ledgers/s", "rows": "\(state.rows.values.reduce(0, +))", "fetchers": "\(state.roster.fetchers.count)",
-            "outstanding": "\(round.board.outstanding)",
-        ]
-        metadata["eta"] = "\(meter.eta(left: left).map { ProgressLog.clock($0) } ?? "unknown")"
-        logger.info("progress", metadata: metadata)
-    }
-
-    private func tell(_ tip: RunState.Tip, _ state: RunState) {
+        let fetchers = machine.registry.fetcherCount
+        if fetchers == 0 { logger.warning("no fetcher is registered", metadata: ["round": "\(round.number)"]) }
+        let done = round.leases.committedLedgers
         logger.info(
-            "waiting at the tip",
+            "progress",
             metadata: [
-                "protocols": "\(state.remaining.map(\.rawValue).joined(separator: " "))", "cursor": "\(tip.ledger)",
-                "live_ingestion": "\(tip.liveIngestionRuns ? "running" : "not running")",
-                "network_tip": "\(tip.networkTip.map(String.init) ?? "unknown")",
+                "round": "\(round.number)", "percent": "\(decimal(100 * Double(done) / Double(max(1, round.ledgerCount))))",
+                "ledgers": "\(done)/\(round.ledgerCount)", "rate": "\(decimal(meter.rate ?? 0)) ledgers/s",
+                "rows": "\(machine.progress.reduce(0) { $0 + $1.rows })", "fetchers": "\(fetchers)",
+                "outstanding": "\(round.leases.outstanding)",
+                "eta": "\(meter.eta(left: round.ledgerCount - done).map { Self.clock($0) } ?? "unknown")",
             ])
     }
 
-    private func seconds(since start: ContinuousClock.Instant) -> Double {
-        let passed = ContinuousClock.now - start
-        return Double(passed.components.seconds) + Double(passed.components.attoseconds) * 1e-18
+    private func show(_ tip: Tip, _ machine: CoordinatorMachine<PeerID>) {
+        logger.info(
+            "waiting at the tip",
+            metadata: [
+                "protocols": "\(machine.remaining.map(\.rawValue).joined(separator: " "))", "cursor": "\(tip.ledger)",
+                "live_ingestion": "\(tip.ranAtLastLook ? "running" : "not running")",
+                "network_tip": "\(tip.networkTip.map(String.init) ?? "unknown")",
+            ])
     }
 
     private func decimal(_ value: Double) -> String { "\((value * 10).rounded() / 10)" }

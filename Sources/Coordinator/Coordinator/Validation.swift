@@ -1,4 +1,5 @@
-import Protocols
+import Pipeline
+import StateChanges
 import Store
 
 /// Phase 1: may these protocols be migrated? Decides on what was read, writes nothing.
@@ -9,12 +10,14 @@ enum Validation {
         let toMigrate: [ProtocolID]
         /// Their history is complete already.
         let complete: [ProtocolID]
+        /// The ledgers that the source must have; nil where the cursors stand at the latest ingested ledger already.
+        let neededLedgers: LedgerRange?
     }
 
-    /// - Throws: `RunStopped.failure` with every reason, one sentence each.
+    /// - Throws: `StopCause.failure` with every reason, one sentence each.
     static func judge(
         _ ids: [ProtocolID], _ found: MigrationPrerequisites, names: CursorNames
-    ) throws(RunStopped) -> Verdict {
+    ) throws(StopCause) -> Verdict {
         var problems: [String] = []
         var toMigrate: [ProtocolID] = []
         var complete: [ProtocolID] = []
@@ -46,6 +49,16 @@ enum Validation {
             }
         }
         guard problems.isEmpty else { throw .failure(problems.joined(separator: "; ")) }
-        return Verdict(toMigrate: toMigrate, complete: complete)
+        return Verdict(toMigrate: toMigrate, complete: complete, neededLedgers: neededLedgers(toMigrate, found))
+    }
+
+    /// From where the cursor that is furthest behind stands, or will be put, to the latest ingested ledger.
+    private static func neededLedgers(_ ids: [ProtocolID], _ found: MigrationPrerequisites) -> LedgerRange? {
+        guard case .ledger(let oldest) = found.oldest, oldest > 0, case .ledger(let latest) = found.latest else { return nil }
+        let cursors = ids.map { id in
+            if case .ledger(let cursor)? = found.historyCursors[id] { max(cursor, oldest - 1) } else { oldest - 1 }
+        }
+        guard let lowest = cursors.min(), lowest < latest else { return nil }
+        return (lowest + 1)...latest
     }
 }

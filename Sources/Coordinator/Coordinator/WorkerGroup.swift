@@ -1,18 +1,20 @@
+import Foundation
 import Glibc
 import Logging
 import Membership
 import Operations
 import Pipeline
-import SystemPackage
 import ZeroMQ
 
 /// The socket where the workers register, and, in a managed run, the worker processes themselves.
 struct WorkerGroup: Sendable {
-    let switchboard: Switchboard
+    let socket: ControlSocket
+    let processes: WorkerProcesses
     private let loop: SocketLoop
     private let folder: PrivateFolder?
-    private let plans: [WorkerSupervisor.Plan]
-    private let logger: Logger
+
+    /// What workers say is short: a worker's longest message is a heartbeat with its batches.
+    private static let limits = SocketLimits(longestFrame: 1 << 20, framesPerMessage: 4, backlogBytes: 64 << 20)
 
     /// Binds the socket; starts nothing yet.
     static func open(_ configuration: HistoryConfiguration, run: RunID, logger: Logger) async throws -> WorkerGroup {
@@ -26,63 +28,52 @@ struct WorkerGroup: Sendable {
             folder = made
         }
         let loop = try SocketLoop(name: "coordinator")
-        let router = try await loop.bindRouter(endpoint)
+        let router = try await loop.bindRouter(endpoint, limits: limits)
         logger.info(
             configuration.fetchers > 0 ? "workers will be started here" : "waiting for workers that are started elsewhere",
             metadata: ["endpoint": "\(router.endpoint)", "fetchers": "\(configuration.fetchers)"])
+        let plans = configuration.fetchers > 0 ? try configuration.workerPlans(endpoint: router.endpoint) : []
         return WorkerGroup(
-            switchboard: Switchboard(router: router, run: run, logger: logger), loop: loop, folder: folder,
-            plans: configuration.fetchers > 0 ? try configuration.workerPlans(endpoint: router.endpoint) : [], logger: logger)
+            socket: ControlSocket(router: router, run: run, logger: logger), processes: WorkerProcesses(plans, logger: logger), loop: loop,
+            folder: folder)
     }
 
-    /// Runs the body while workers are kept alive and their messages come in; afterwards takes the workers down.
-    func run<Result: Sendable>(
-        _ report: @escaping @Sendable (CoordinatorEvent) -> Void, _ body: () async -> Result
-    ) async -> Result {
-        await withDiscardingTaskGroup(returning: Result.self) { group in
-            group.addTask {
-                do {
-                    try await switchboard.receive { report(.message($0, $1)) }
-                } catch {
-                    report(.broken("the coordinator's socket failed: \(error)"))
-                }
-            }
-            group.addTask {
-                while (try? await Task.sleep(for: CoordinatorLink.heartbeatInterval)) != nil { report(.tick) }
-            }
-            for plan in plans {
-                group.addTask { await WorkerSupervisor(plan: plan, logger: logger) { report(.worker($0)) }.run() }
-            }
-            let result = await body()
-            group.cancelAll()
-            return result
-        }
-    }
-
-    /// Closes the socket and removes its folder.
+    /// Closes the socket and removes its folder, and what killed writers have left beside it.
     func close() async {
-        switchboard.close()
+        socket.close()
         await loop.shutdown()
+        RowsEndpoint.removeAbandoned(beside: socket.endpoint)
         folder?.remove()
     }
 }
 
 extension HistoryConfiguration {
-    /// The writer and the fetchers of a managed run. Secrets go by environment, which other users cannot read; fetchers get none.
-    func workerPlans(endpoint: Endpoint) throws -> [WorkerSupervisor.Plan] {
+    /// The writer and the fetchers of a managed run. Secrets go by environment, which other users cannot read; each worker gets only its own:
+    /// fetchers nothing of the database, the writer nothing of the RPC.
+    func workerPlans(endpoint: Endpoint, environment: [String: String] = ProcessEnvironment.current) throws -> [WorkerProcesses.Plan] {
         let programs = try ProgramFolder.path()
         let common = ["--endpoint", "\(endpoint)", "--parent-lifeline"] + workerArguments
-        var environment = ProcessEnvironment.current
-        for secret in ["DATABASE_URL", "RPC_URL", "ENDPOINT", "ROWS_ENDPOINT", "PGPASSWORD"] { environment[secret] = nil }
-        var forWriter = environment
+        let forBoth = environment.filter { !Self.secrets.contains($0.key) }
+        var forWriter = forBoth
         forWriter["DATABASE_URL"] = databaseText
-        forWriter["PGPASSWORD"] = ProcessEnvironment.current["PGPASSWORD"]
-        var forFetcher = environment
+        // What libpq itself reads: password, password file, service file, certificates.
+        var forFetcher = forBoth.filter { !$0.key.hasPrefix("PG") }
         forFetcher["RPC_URL"] = rpcURL
-        let writer = WorkerSupervisor.Plan(
+        let writer = WorkerProcesses.Plan(
             role: .writer, executable: programs + "/wallet-backend-writer", arguments: common, environment: forWriter)
-        let fetcher = WorkerSupervisor.Plan(
+        let fetcher = WorkerProcesses.Plan(
             role: .fetcher, executable: programs + "/wallet-backend-fetcher", arguments: common, environment: forFetcher)
         return [writer] + Array(repeating: fetcher, count: fetchers)
+    }
+
+    private static let secrets: Set<String> = ["DATABASE_URL", "RPC_URL", "ENDPOINT", "ROWS_ENDPOINT", WorkerProcesses.tokenVariable]
+}
+
+/// Where this program and its siblings lie.
+enum ProgramFolder {
+    /// The folder of the running program.
+    static func path() throws -> String {
+        let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        return URL(fileURLWithPath: program).deletingLastPathComponent().path
     }
 }

@@ -1,81 +1,119 @@
+import Coordinator
 import Foundation
-/// Visits every state that can be reached, nearest first, so that the way to a wrong one is as short as can be.
+
+/// Visits every world that can be reached, nearest first, so that the way to a wrong one is as short as can be. Worlds are told apart by their fingerprints;
+/// whole ones are kept only until their steps are taken.
 struct Explorer {
     struct Exploration {
         let states: Int
         let transitions: Int
         let occurrences: Occurrences
-        /// The first wrong state: what is wrong with it, and how it is reached.
+        /// The first wrong world: what is wrong with it, and how it is reached.
         let counterexample: Counterexample?
-        /// A state from which the migration can never be completed.
+        /// A world from which waiting does not lead to an end, whatever happens by itself.
         let trap: Counterexample?
+        /// It was ended by the limit.
+        let isCutShort: Bool
     }
 
     struct Counterexample: CustomStringConvertible {
         let violation: String
-        let steps: [(step: ModelStep, state: ModelState)]
+        let steps: [ModelStep]
+        let end: ModelWorld
 
         var description: String {
-            let lines = steps.enumerated().map { "  \($0 + 1). \($1.step)" }
-            let end = steps.last.map { "  then: \($0.state)" } ?? ""
-            return (["\(violation), after \(steps.count) steps"] + lines + [end]).joined(separator: "\n")
+            let lines = steps.enumerated().map { "  \($0 + 1). \($1)" }
+            return (["\(violation), after \(steps.count) steps"] + lines + ["  then: \(end)"]).joined(separator: "\n")
         }
     }
 
-    private let model: ConvergenceModel
-    private var table = StateTable()
-    private var parents: [Int32] = []
-    /// The transitions of state n are `targets[offsets[n]..<offsets[n + 1]]`.
+    private let rules: ModelRules
+    private let limit: Int
+    private let plans = PlanTable()
+    /// Numbers by fingerprint.
+    private var numbers: [UInt64: Int32] = [:]
+    /// How each world was reached first: from which one, and by which of its steps.
+    private var origins: [(parent: Int32, step: Int32)] = []
+    private var goals: [Bool] = []
+    /// The fair steps of world n lead to `targets[offsets[n]..<offsets[n + 1]]`.
     private var targets: [Int32] = []
     private var offsets: [Int32] = [0]
+    private var transitions = 0
     private var occurrences = Occurrences()
 
-    private init(_ model: ConvergenceModel) { self.model = model }
+    private init(_ rules: ModelRules, limit: Int) {
+        self.rules = rules
+        self.limit = limit
+    }
 
-    /// Explores it all, or up to the first wrong state; on a thread of its own, so that tests which wait for processes can go on meanwhile.
-    static func explore(_ rules: ModelRules) async -> Exploration {
+    /// Explores it all, or up to the first wrong world; on a thread of its own, so that tests which wait for processes can go on meanwhile.
+    static func explore(_ rules: ModelRules, limit: Int = 3_000_000) async -> Exploration {
         await withCheckedContinuation { continuation in
-            Thread.detachNewThread {
-                var explorer = Explorer(ConvergenceModel(rules))
+            let thread = Thread {
+                var explorer = Explorer(rules, limit: limit)
                 continuation.resume(returning: explorer.run())
             }
+            thread.stackSize = 8 << 20
+            thread.start()
         }
     }
 
     private mutating func run() -> Exploration {
-        _ = table.insert(model.beginning)
-        parents.append(-1)
-        var next: Int32 = 0
-        var wrong: Int32?
-        while Int(next) < table.count, wrong == nil {
-            let state = table[next]
-            model.successors(of: state) { step, after in
-                occurrences.count(step, from: state, to: after)
-                let (index, isNew) = table.insert(after)
-                targets.append(index)
-                guard isNew else { return }
-                parents.append(next)
-                if wrong == nil, model.violation(in: after) != nil { wrong = index }
+        let beginning = ModelWorld(rules)
+        var frontier = [beginning]
+        var next: [ModelWorld] = []
+        numbers[beginning.fingerprint] = 0
+        origins.append((-1, 0))
+        goals.append(beginning.isGoal(rules))
+        var number: Int32 = 0
+        var wrong: (number: Int32, what: String)?
+        search: while !frontier.isEmpty {
+            next.removeAll(keepingCapacity: true)
+            for world in frontier {
+                if numbers.count > limit { break search }
+                var step: Int32 = 0
+                func take(_ taken: ModelStep, _ after: ModelWorld, isFair: Bool) {
+                    defer { step += 1 }
+                    transitions += 1
+                    let fingerprint = after.fingerprint
+                    if let known = numbers[fingerprint] {
+                        if isFair { targets.append(known) }
+                        return
+                    }
+                    occurrences.count(taken, from: world, to: after)
+                    let reached = Int32(numbers.count)
+                    numbers[fingerprint] = reached
+                    if isFair { targets.append(reached) }
+                    origins.append((number, step))
+                    goals.append(after.isGoal(rules))
+                    next.append(after)
+                    if wrong == nil, let what = after.wrong(rules) { wrong = (reached, what) }
+                }
+                world.successors(rules, plans, fair: { take($0, $1, isFair: true) }, fault: { take($0, $1, isFair: false) })
+                offsets.append(Int32(targets.count))
+                number += 1
+                if wrong != nil { break search }
             }
-            offsets.append(Int32(targets.count))
-            next += 1
+            swap(&frontier, &next)
         }
-        let counterexample = wrong.map { trace(to: $0, model.violation(in: table[$0]) ?? "") }
-        let trap = wrong == nil ? trap().map { trace(to: $0, "the migration can never be completed") } : nil
+        let isCutShort = numbers.count > limit
+        let counterexample = wrong.map { trace(to: $0.number, $0.what) }
+        let trap = wrong == nil && !isCutShort ? trap().map { trace(to: $0, "however long one waits, it comes to no end") } : nil
         return Exploration(
-            states: table.count, transitions: targets.count, occurrences: occurrences, counterexample: counterexample, trap: trap)
+            states: numbers.count, transitions: transitions, occurrences: occurrences, counterexample: counterexample, trap: trap,
+            isCutShort: isCutShort)
     }
 
-    /// The first state from which no goal can be reached. Goes from the goals backwards; as states are numbered by their distance from the
+    /// The first world from which no goal can be reached without a fault. Goes from the goals backwards; as worlds are numbered by their distance from the
     /// beginning, few passes from the last to the first are enough.
     private func trap() -> Int32? {
-        var reaches = (0..<Int32(table.count)).map { model.isGoal(table[$0]) }
+        var reaches = goals
         var changed = true
         while changed {
             changed = false
-            for state in reaches.indices.reversed() where !reaches[state] {
-                if targets[Int(offsets[state])..<Int(offsets[state + 1])].contains(where: { reaches[Int($0)] }) {
-                    reaches[state] = true
+            for world in reaches.indices.reversed() where !reaches[world] {
+                if targets[Int(offsets[world])..<Int(offsets[world + 1])].contains(where: { reaches[Int($0)] }) {
+                    reaches[world] = true
                     changed = true
                 }
             }
@@ -87,16 +125,72 @@ struct Explorer {
         var path: [Int32] = []
         var index = last
         while index > 0 {
-            path.append(index)
-            index = parents[Int(index)]
+            path.append(origins[Int(index)].step)
+            index = origins[Int(index)].parent
         }
-        var steps: [(ModelStep, ModelState)] = []
-        for index in path.reversed() {
-            let state = table[index]
-            var found: ModelStep?
-            model.successors(of: table[parents[Int(index)]]) { step, after in if after == state, found == nil { found = step } }
-            if let found { steps.append((found, state)) }
+        var world = ModelWorld(rules)
+        var steps: [ModelStep] = []
+        for wanted in path.reversed() {
+            var step: Int32 = 0
+            var found: (ModelStep, ModelWorld)?
+            func take(_ taken: ModelStep, _ after: ModelWorld) {
+                if step == wanted { found = (taken, after) }
+                step += 1
+            }
+            world.successors(rules, plans, fair: take, fault: take)
+            guard let found else { break }
+            steps.append(found.0)
+            world = found.1
         }
-        return Counterexample(violation: violation, steps: steps)
+        return Counterexample(violation: violation, steps: steps, end: world)
+    }
+}
+
+/// How often things happened in an exploration, to be sure that it has been everywhere.
+struct Occurrences: CustomStringConvertible {
+    private(set) var handoffs = 0
+    private(set) var convergences = 0
+    private(set) var failures = 0
+    /// Commits of writers that were given up or had lost their coordinator.
+    private(set) var commitsOfOldWriters = 0
+    private(set) var lateCommits = 0
+    /// Crashes of the server that lost something.
+    private(set) var lossyCrashes = 0
+    private(set) var looks = 0
+    private(set) var refusedRecords = 0
+    private(set) var warnings = 0
+    /// Runs that ended because another migration had the locks.
+    private(set) var locksLostForGood = 0
+
+    mutating func count(_ step: ModelStep, from before: ModelWorld, to after: ModelWorld) {
+        switch step {
+        case .writerCommits(let orphan, _, _): if orphan { commitsOfOldWriters += 1 }
+        case .lateCommitLands: lateCommits += 1
+        case .serverCrashes: if before.database != after.database { lossyCrashes += 1 }
+        case .looksWhileTheRoundRuns: looks += 1
+        case .resultComes(.recorded(let complete)): if complete.isEmpty { refusedRecords += 1 }
+        case .resultComes(.snapshot):
+            for (old, new) in zip(before.coordinators, after.coordinators) {
+                for (was, now) in zip(old.machine.progress, new.machine.progress) where was.outcome == nil {
+                    switch now.outcome {
+                    case .handoff: handoffs += 1
+                    case .converged: convergences += 1
+                    case .failed: failures += 1
+                    case nil: break
+                    }
+                }
+            }
+        case .asksAtOnce(.restoreLocks): if after.coordinators.contains(where: \.isSessionLost) { locksLostForGood += 1 }
+        default: break
+        }
+        if before.isWarned.isEmpty, !after.isWarned.isEmpty { warnings += 1 }
+    }
+
+    var description: String {
+        """
+        handoffs \(handoffs), convergences \(convergences), failures \(failures), commits of old writers \(commitsOfOldWriters), late commits \
+        \(lateCommits), lossy crashes \(lossyCrashes), looks \(looks), refused records \(refusedRecords), warnings \(warnings), locks lost for good \
+        \(locksLostForGood)
+        """
     }
 }

@@ -1,4 +1,8 @@
-/// What is committed. Everything in here is one byte wide, and so is everything else in a state: it is hashed and compared as bytes.
+import Coordinator
+import StateChanges
+import Store
+
+/// What is committed, and who holds which lock.
 struct ModelDatabase: Hashable, Sendable {
     enum Status: UInt8, Hashable, Sendable { case notStarted, inProgress, success, failed }
 
@@ -52,4 +56,30 @@ struct ModelDatabase: Hashable, Sendable {
             stored[index] = stored[index] & ~(3 << shift) | now.rawValue << shift
         }
     }
+
+    /// Whether rows of one of these ledgers are there: their primary keys refuse them a second time.
+    func holdsAny(_ index: Int, _ ledgers: ClosedRange<UInt8>, oldest: UInt8) -> Bool {
+        ledgers.contains { $0 >= oldest && stored[index] >> (2 * ($0 - oldest)) & 3 != 0 }
+    }
+
+    /// Whether every ledger up to a cursor is there once and complete, and none past it.
+    func isWhole(_ index: Int, through cursor: UInt8, oldest: UInt8) -> Bool {
+        let ledgers = cursor >= oldest ? cursor - oldest + 1 : 0
+        return stored[index] == 0x55 & UInt8(truncatingIfNeeded: (1 << (2 * UInt16(ledgers))) - 1)
+    }
+
+    func reading(_ index: Int) -> CursorReading { cursors[index] == 0 ? .missing : .ledger(UInt32(cursors[index])) }
+}
+
+/// The protocols of the model.
+enum ModelProtocols {
+    static let ids: [ProtocolID] = ["SEP41", "SEP50"]
+
+    static func index(_ id: ProtocolID) -> Int { id == ids[0] ? 0 : 1 }
+    static func set(_ ids: some Sequence<ProtocolID>) -> ProtocolSet {
+        var set: ProtocolSet = []
+        for id in ids { set.insert(index(id)) }
+        return set
+    }
+    static func names(_ set: ProtocolSet) -> String { set.isEmpty ? "none" : set.map { ids[$0].rawValue }.joined(separator: " and ") }
 }

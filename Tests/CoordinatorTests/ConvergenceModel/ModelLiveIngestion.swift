@@ -20,115 +20,103 @@ struct ModelLiveIngestion: Hashable, Sendable {
     var late = LateCommit.none
 }
 
-extension ConvergenceModel {
-    func liveIngestionSteps(_ state: ModelState, _ emit: (ModelStep, ModelState) -> Void) {
-        if state.live.late != .none { lateCommitSteps(state, emit) }
-        if state.live.phase != .off { ending(state, emit) }
+extension ModelWorld {
+    func liveIngestionSteps(_ rules: ModelRules, _ emit: Emit) {
+        if live.late != .none { lateCommitSteps(rules, emit) }
+        if live.phase != .off { liveIngestionEnds(rules, emit) }
         let notesFirst = rules.flaw == .cursorsNotedBeforeTheLock
-        switch state.live.phase {
+        switch live.phase {
         case .off:
-            if !notesFirst {
-                emit(.liveTakesItsLock, state.changed { $0.live.phase = .starting })
-            } else {
-                noting(state, .starting, emit)
-            }
+            if notesFirst { noting(.starting, rules, emit) } else { emit(.liveTakesItsLock, changed { $0.live.phase = .starting }) }
         case .starting:
-            if !notesFirst {
-                noting(state, .follows, emit)
-            } else {
-                emit(.liveTakesItsLock, state.changed { $0.live.phase = .follows })
-            }
+            if notesFirst { emit(.liveTakesItsLock, changed { $0.live.phase = .follows }) } else { noting(.follows, rules, emit) }
         case .follows:
             // The row of the latest ledger is locked by whatever is late.
-            guard state.database.latest < rules.newest, state.live.late == .none else { return }
-            if rules.liveIngestion == .notesCursors, state.live.sinceLook == rules.looksEvery {
-                noting(state, .follows, emit)
+            guard database.latest < rules.newest, live.late == .none else { return }
+            if rules.liveIngestion == .notesCursors, live.sinceLook == rules.looksEvery {
+                noting(.follows, rules, emit)
             } else {
-                transaction(state, emit)
+                liveTransaction(rules, emit)
             }
         }
     }
 
     /// Whether a look for live ingestion's lock finds it.
-    func holdsItsLock(_ live: ModelLiveIngestion) -> Bool {
+    func liveIngestionHoldsItsLock(_ rules: ModelRules) -> Bool {
         live.phase == .follows || live.phase == .starting && rules.flaw != .cursorsNotedBeforeTheLock
     }
 
-    private func noting(_ state: ModelState, _ next: ModelLiveIngestion.Phase, _ emit: (ModelStep, ModelState) -> Void) {
-        var after = state
+    private func noting(_ next: ModelLiveIngestion.Phase, _ rules: ModelRules, _ emit: Emit) {
+        var after = self
         switch rules.liveIngestion {
-        case .triesEveryCursor: after.live.known = all
-        case .notesCursors: after.live.known = all.members { state.database.cursors[$0] != 0 }
+        case .triesEveryCursor: after.live.known = rules.all
+        case .notesCursors: after.live.known = rules.all.members { database.cursors[$0] != 0 }
         }
         after.live.phase = next
         after.live.sinceLook = 0
         emit(.liveNotesCursors(after.live.known), after)
     }
 
-    private func transaction(_ state: ModelState, _ emit: (ModelStep, ModelState) -> Void) {
-        guard let index = state.live.known.subtracting(state.live.tried).first else {
-            let swapped = state.live.swapped
-            var after = state.changed { commitLedger(&$0) }
-            if rules.liveIngestion == .notesCursors { after.live.sinceLook += 1 }
+    private func liveTransaction(_ rules: ModelRules, _ emit: Emit) {
+        guard let index = live.known.subtracting(live.tried).first else {
+            let swapped = live.swapped
+            var after = self
+            after.commitLedger(rules)
+            if rules.liveIngestion == .notesCursors, after.live.phase == .follows { after.live.sinceLook += 1 }
             return emit(.liveCommits(after.database.latest, swapped), after)
         }
         // A locked row is waited for, and then read as it is committed.
-        guard !state.lockedByWriters([index]) else { return }
+        guard !isLockedByWriters([index]) else { return }
         let succeeds =
-            state.database.cursors[index] == state.database.latest
-            || rules.flaw == .liveIngestionSwapsUnconditionally && state.database.cursors[index] != 0
-        var after = state
+            database.cursors[index] == database.latest || rules.flaw == .liveIngestionSwapsUnconditionally && database.cursors[index] != 0
+        var after = self
         after.live.tried.insert(index)
         // A refused swap locks nothing: the cursor may be moved before this transaction commits.
         if succeeds { after.live.swapped.insert(index) }
         emit(.liveSwaps(index, succeeded: succeeds), after)
     }
 
-    private func commitLedger(_ state: inout ModelState) {
-        let ledger = state.database.latest + 1
-        state.database.latest = ledger
-        for index in state.live.swapped {
-            state.database.cursors[index] = ledger
-            state.database.store(index, ledger...ledger, contracts: ledger, oldest: rules.oldest)
+    private mutating func commitLedger(_ rules: ModelRules) {
+        let ledger = database.latest + 1
+        if live.swapped.contains(where: { meddling[$0] != .none && database.holdsAny($0, ledger...ledger, oldest: rules.oldest) }) {
+            // The primary key refuses the rows, and live ingestion ends.
+            live = ModelLiveIngestion()
+            return
         }
-        committedToDisk(&state)
-        state.live.tried = []
-        state.live.swapped = []
+        database.latest = ledger
+        for index in live.swapped {
+            database.cursors[index] = ledger
+            database.store(index, ledger...ledger, contracts: ledger, oldest: rules.oldest)
+        }
+        committedToDisk(rules)
+        live.tried = []
+        live.swapped = []
     }
 
     /// It stops or crashes: its lock is gone at once, and so is its open transaction, unless COMMIT was sent.
-    private func ending(_ state: ModelState, _ emit: (ModelStep, ModelState) -> Void) {
-        let late = state.live.late
-        var after = state
+    private func liveIngestionEnds(_ rules: ModelRules, _ emit: Emit) {
+        let late = live.late
+        var after = self
         after.live = ModelLiveIngestion()
         if late != .none {
-            after.live.swapped = state.live.swapped
+            after.live.swapped = live.swapped
             after.live.late = late
         }
         emit(.liveEnds(commitUnderWay: false), after)
-        guard rules.lateCommits, late == .none, state.live.phase == .follows, state.database.latest < rules.newest,
-            state.live.known.isSubset(of: state.live.tried),
-            rules.liveIngestion != .notesCursors || state.live.sinceLook < rules.looksEvery
+        guard rules.lateCommits, late == .none, live.phase == .follows, database.latest < rules.newest, live.known.isSubset(of: live.tried),
+            rules.liveIngestion != .notesCursors || live.sinceLook < rules.looksEvery
         else { return }
-        after.live.swapped = state.live.swapped
+        after.live.swapped = live.swapped
         after.live.late = .underWay
         emit(.liveEnds(commitUnderWay: true), after)
     }
 
-    private func lateCommitSteps(_ state: ModelState, _ emit: (ModelStep, ModelState) -> Void) {
-        var after = state
+    private func lateCommitSteps(_ rules: ModelRules, _ emit: Emit) {
+        var after = self
         after.live.late = .none
         let swapped = after.live.swapped
         emit(.lateCommitIsLost, after.changed { $0.live.swapped = [] })
-        commitLedger(&after)
+        after.commitLedger(rules)
         emit(.lateCommitLands(after.database.latest, swapped), after)
-    }
-}
-
-extension ModelState {
-    func changed(_ change: (inout ModelState) -> Void) -> ModelState {
-        var after = self
-        change(&after)
-        return after
     }
 }

@@ -1,7 +1,6 @@
-import Pipeline
-import Protocols
+import StateChanges
 
-/// What is explored: how large the world is, what live ingestion is like, and which rule is broken on purpose.
+/// What is explored: how large the world is, what can happen in it, and which promise is broken on purpose.
 struct ModelRules: Sendable {
     /// How live ingestion learns of history cursors.
     enum LiveIngestion: String, Sendable, CaseIterable {
@@ -11,38 +10,34 @@ struct ModelRules: Sendable {
         case triesEveryCursor
     }
 
-    /// A rule that is broken on purpose, to show that the exploration would notice.
+    /// A promise to the coordinator that is broken on purpose, to show that the exploration would notice.
     enum Flaw: String, Sendable, CaseIterable {
-        /// A look at the tip reads the cursors first, and then asks whether live ingestion runs.
-        case tipLookInTheWrongOrder
-        /// A round reads the contracts in a transaction of its own, before the target and the cursors.
+        /// A round's contracts are read in a transaction of their own, before target and cursors.
         case contractsReadBeforeTheTarget
-        /// A run keeps the contracts of its first round.
+        /// A fetcher keeps the contracts of its first round.
         case contractsOfTheFirstRound
         /// The writer moves the cursors in one transaction and stores the rows in another.
         case rowsAfterTheCursor
-        /// Being caught up is enough, although live ingestion runs.
-        case convergenceBesideLiveIngestion
-        /// A round's snapshot is read while the commit of a lost writer may still be under way.
+        /// The writer reports what it has not committed yet.
+        case reportBeforeTheCommit
+        /// A writer is ready though the commit of an earlier one may still be under way.
         case noFence
-        /// What was handed out to a writer is forgotten when it is lost: only its reports count.
-        case attemptsForgotten
-        /// A round begins where the reports say, not where the cursors in the database stand.
-        case reportsBelievedOverCursors
-        /// A round's target is the network's tip, one ledger past what live ingestion has stored.
+        /// A writer takes the lock of its first protocol only.
+        case fenceOfTheFirstProtocolOnly
+        /// A writer that is told to halt says that it has stopped, and commits on.
+        case stopsInNameOnly
+        /// A snapshot's latest ledger is the network's tip, one past what live ingestion has stored.
         case targetPastTheLatestLedger
         /// Live ingestion moves cursors wherever they stand.
         case liveIngestionSwapsUnconditionally
         /// Live ingestion notes the cursors before it takes its lock.
         case cursorsNotedBeforeTheLock
+        /// Being caught up is enough, although live ingestion runs.
+        case convergenceBesideLiveIngestion
         /// Convergence without a wait, though the last COMMIT of a dead live ingestion may still be under way.
         case noWait
-        /// A run takes the cursor that it read at its beginning for all that was committed, though a writer of an earlier run may go on.
-        case startBelieved
-        /// A round goes on after a look has found the coordinator's session lost, and ends as if the server could not have crashed.
-        case roundOutlivesItsSession
-        /// After a crash of the server the cursor is expected where the last round began.
-        case lostCommitsForgotten
+        /// A session that was lost is replaced by a new one, and nobody is told.
+        case sessionReplacedInSilence
     }
 
     /// The oldest ledger; the one before it is where a history cursor is created. Not 1, so that 0 can mean "no row".
@@ -50,28 +45,41 @@ struct ModelRules: Sendable {
     /// The last ledger that the network ever closes.
     var newest: UInt8 = 4
     /// One or two.
-    var protocolCount = 2
+    var protocolCount = 1
     var liveIngestion = LiveIngestion.notesCursors
     var looksEvery: UInt8 = 2
+    /// A migration may be started for one protocol alone; otherwise always for all that are not complete.
+    var startsWithAny = false
     /// The last COMMIT of a live ingestion whose lock is gone already may still take effect, though not after a whole wait: the Go tool
     /// has its lock and its transactions in different sessions. Our own has them in one, and then this cannot be.
     var lateCommits = false
-    /// A writer that was given up, or has lost its coordinator, goes on committing what it has until the next writer's fence. Otherwise it only
-    /// ends, or not, the transaction that it has under way.
-    var orphansGoOn = true
     /// The server may crash and lose its last commits, of those that did not wait for the disk: the writer's. All others do, and what was committed
     /// before them is on the disk with them. After a whole wait everything is.
     var serverCrashes = false
-    /// A migration may be started for one protocol alone; otherwise always for all that are not complete.
-    var startsWithAny = false
-    /// A protocol that is judged failed, though nobody meddled, is wrong. Without this only false successes and wrong rows are.
+    /// The coordinator's session may end by itself, and its locks with it.
+    var sessionsBreak = false
+    /// Processes may be killed at any moment, and the coordinator may be told to stop.
+    var processesEnd = true
+    /// Connections between living processes break, and what is under way on them is lost.
+    var connectionsBreak = false
+    /// The fetcher may die; otherwise it lives as long as its coordinator.
+    var fetchersDie = false
+    /// A second migration is started as soon as the locks are free.
+    var twoCoordinators = false
+    /// How often a hand moves a cursor.
+    var hands: UInt8 = 0
+    /// How many of all faults may happen; nil: as many as there are.
+    var faults: UInt8?
+    /// That a protocol or the run fails, though nobody meddled, is wrong.
     var mindsFailures = true
-    /// A protocol is marked complete without looking whether its cursor still stands where it stood: another flaw, which shows only with `noWait`.
+    /// A protocol is marked complete without a look whether its cursor still stands where it stood: another flaw, which shows only with `noWait`.
     var recordsUnseen = false
     var flaw: Flaw?
 
     /// There is something that a wait has to outlast; otherwise the migration is as hasty as can be, and does not wait at all.
     var waits: Bool { (lateCommits || serverCrashes) && flaw != .noWait }
+
+    var all: ProtocolSet { protocolCount == 1 ? [0] : [0, 1] }
 
     func with(_ flaw: Flaw) -> ModelRules {
         var rules = self

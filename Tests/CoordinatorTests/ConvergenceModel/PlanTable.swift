@@ -1,5 +1,5 @@
 import Pipeline
-import Protocols
+import StateChanges
 
 /// What `RoundPlan` says to every combination of cursors and target, asked once: the exploration asks it millions of times.
 struct PlanTable: Sendable {
@@ -9,7 +9,6 @@ struct PlanTable: Sendable {
         let protocols: ProtocolSet
     }
 
-    static let ids: [ProtocolID] = ["SEP41", "SEP50"]
     private static let ledgers = 8
     private let segments: [Segment?]
 
@@ -20,7 +19,9 @@ struct PlanTable: Sendable {
                 for set in 0..<4 {
                     for target in 0..<Self.ledgers {
                         var cursors: [ProtocolID: UInt32] = [:]
-                        for index in ProtocolSet(bits: UInt8(set)) { cursors[Self.ids[index]] = UInt32(index == 0 ? first : second) }
+                        for index in ProtocolSet(bits: UInt8(set)) {
+                            cursors[ModelProtocols.ids[index]] = UInt32(index == 0 ? first : second)
+                        }
                         segments.append(RoundPlan(cursors: cursors, target: UInt32(target)).segments.first.map(Self.segment))
                     }
                 }
@@ -37,6 +38,6 @@ struct PlanTable: Sendable {
     private static func segment(_ segment: RoundPlan.Segment) -> Segment {
         Segment(
             first: UInt8(segment.ledgers.lowerBound), last: UInt8(segment.ledgers.upperBound),
-            protocols: ([0, 1] as ProtocolSet).members { segment.protocols.contains(ids[$0]) })
+            protocols: ([0, 1] as ProtocolSet).members { segment.protocols.contains(ModelProtocols.ids[$0]) })
     }
 }

@@ -1,9 +1,9 @@
-/// The wait of a migration that has caught up: says after every look whether there is more to do, whether to wait on, or whether it has converged.
+/// Decides when a migration that has caught up has converged: says after every look whether there is more to do, whether to wait on, or whether it has converged.
 ///
 /// A look has two parts, in this order: does live ingestion hold its lock, and then a snapshot of the cursors and the latest ingested ledger. So
 /// whatever live ingestion committed before it let go of its lock is in the snapshot, and one that starts after the question finds the cursors at
 /// their places and takes them over. The other way round, a ledger could be passed by between the two and never get its rows.
-package struct TipWait: Sendable {
+package struct ConvergenceDetector: Hashable, Sendable {
     /// What to do after a look.
     package enum Decision: Sendable, Equatable {
         /// A cursor or the latest ingested ledger has moved: a new round reads it all.
@@ -20,7 +20,7 @@ package struct TipWait: Sendable {
     private let acceptConvergence: Bool
     private let began: Duration
     /// Since when live ingestion has not been seen running. A whole wait without it: a server process whose client is dead may still end its last COMMIT.
-    private var quietSince: Duration?
+    package private(set) var quietSince: Duration?
 
     /// Begins to wait.
     /// - Parameters:
@@ -35,7 +35,7 @@ package struct TipWait: Sendable {
 
     /// Decides after a look.
     /// - Parameters:
-    ///   - liveIngestionRuns: the answer to the look's first part; true where it cannot be told.
+    ///   - liveIngestionRuns: the response to the look's first part; true where it cannot be told.
     ///   - moved: its second part: a cursor or the latest ingested ledger does not stand at the target any more.
     ///   - time: when the first part was asked.
     package mutating func decide(liveIngestionRuns: Bool, moved: Bool, at time: Duration) -> Decision {
