@@ -1,5 +1,6 @@
 import Foundation
 import Protocols
+import StateChanges
 import StellarXDR
 
 /// Times the walk through ledgers in memory, on one thread: `ledger-walk-benchmark FOLDER [ROUNDS]`, a folder of `ledger-*.xdr`.

@@ -1,5 +1,5 @@
 import Foundation
-import StellarXDR
+import TestSupport
 
 /// A folder of ledgers with the tracked contracts and the rows that must come of them.
 struct Fixture: Sendable, CustomStringConvertible {
@@ -120,16 +120,7 @@ struct StateChangeRow: Hashable, Comparable, CustomStringConvertible {
 
     /// The column's bytes as PostgreSQL writes them: version byte and 32 bytes.
     private static func bytes(_ strkey: String) throws -> String {
-        let key = try Strkey(strkey)
-        let version: UInt8 =
-            switch strkey.first {
-            case "G": 0x30
-            case "C": 0x10
-            case "M": 0x60
-            case "L": 0x58
-            default: 0x08
-            }
-        return "\\x" + ([version] + key.payload.prefix(32)).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        "\\x" + (try Strkey(strkey)).columnBytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 }
 

@@ -9,6 +9,8 @@ import Testing
 struct Interleaving: Sendable {
     let seed: UInt64
     let fixture: Fixture
+    /// Two migrations of the same protocols are started against each other, again and again.
+    let hasRival: Bool
 
     /// How long a story may take: many times what it needs.
     private static let patience = Duration.seconds(240)
@@ -117,7 +119,10 @@ struct Interleaving: Sendable {
                 if let crashes { try await crash(crashes, diary) }
             }
             group.addTask { try await ingest(stage, live, asTheGoToolMayDo: crashes == nil, after: crashesToCome, diary) }
-            group.addTask { try await migrate(stage, migration, diary) }
+            var migration = migration
+            let rival = SeededRandom(seed: migration.next())
+            group.addTask { [migration] in try await migrate(stage, migration, diary) }
+            if hasRival { group.addTask { try await migrate(stage, rival, diary) } }
             while try await group.next() != nil {}
         }
     }
@@ -248,7 +253,14 @@ struct Interleaving: Sendable {
                 await diary.note(words.contains { $0.contains("HANDOFF") } ? "HANDOFF" : words.isEmpty ? "nothing to do" : "CONVERGED")
                 return
             }
-            guard stopped else { throw EndedByItself(what: "a migration, undisturbed, with status \(status)") }
+            // The other one has the locks, or has taken them when the session of this one was lost.
+            let isOutrun = hasRival && status == 1 && run.log.contains("is held by")
+            guard stopped || isOutrun else { throw EndedByItself(what: "a migration, undisturbed, with status \(status)") }
+            if hasRival {
+                await diary.note(isOutrun ? "a migration was refused: the other one has the locks" : "a migration was stopped")
+                try await pause(100...1_000, &random)
+                continue
+            }
             try await until(
                 """
                 NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'wallet-backend migration%')

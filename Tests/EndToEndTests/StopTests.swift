@@ -74,7 +74,7 @@ import Testing
                 """, run)
             first.send(SIGTERM)
             _ = try #require(
-                await run.line { $0.contains("worker lost") && $0.contains("role=writer") && $0.contains("it took its leave") },
+                await run.line { $0.contains("worker lost") && $0.contains("role=writer") && $0.contains("it has ended by its own will") },
                 "\(run.log)")
             await hand.close()
             let second = try writer()
@@ -89,7 +89,7 @@ import Testing
         try await Stage.with(simulatorArguments: Stage.holding) { stage in
             let run = try stage.migration(Self.small + ["--fetchers", "1"])
             try await stage.untilHeld(run)
-            kill(try await Self.worker(role, of: run), SIGSTOP)
+            try await suspendProcess(try await Self.worker(role, of: run))
             try await stage.release()
             _ = try #require(await run.line(containing: "nothing was heard of it"), "\(run.log)")
             #expect(await run.exit() == 0, "\(run.log)")
@@ -102,7 +102,7 @@ import Testing
         try await Stage.with(simulatorArguments: Stage.holding) { stage in
             let run = try stage.migration(Self.small + ["--fetchers", "1"])
             try await stage.untilHeld(run)
-            run.send(SIGSTOP)
+            try await run.suspend()
             for role in ["fetcher", "writer"] {
                 _ = try #require(
                     await run.line {
@@ -110,7 +110,7 @@ import Testing
                     },
                     "\(run.log)")
             }
-            run.send(SIGCONT)
+            run.resume()
             try await stage.release()
             #expect(await run.exit() == 0, "\(run.log)")
             #expect(!run.log.contains("starting it again"), "nobody had died: \(run.log)")

@@ -66,6 +66,17 @@ import Testing
         return there ? try await stage.fingerprint() : "no table"
     }
 
+    /// The time that something may still be on its way from a live ingestion that has just gone.
+    @Test func theDefaultWaitIsFiveSeconds() async throws {
+        try await Stage.with { stage in
+            let run = try stage.migration(environment: ["CONVERGENCE_WAIT": ""])
+            let line = try #require(await run.line(containing: "caught up"), "\(run.log)")
+            #expect(line.contains("wait=\"5.0 seconds\""), "\(line)")
+            run.send(SIGTERM)
+            #expect(await run.exit() == 143, "\(run.log)")
+        }
+    }
+
     @Test func aCompleteHistoryIsSkippedAndNothingWritten() async throws {
         try await Stage.with { stage in
             try await stage.connection.execute("UPDATE protocols SET history_migration_status = 'success'")
@@ -93,12 +104,22 @@ import Testing
         }
     }
 
-    @Test func aLedgerOutsideTheRPCsRetentionFailsAtOnceAndNamesBothRanges() async throws {
+    /// Before anything is written, and with the ranges whole.
+    @Test func ledgersThatTheRPCDoesNotHaveAreRefusedFirstAndBothRangesAreNamed() async throws {
         try await Stage.with { stage in
             try await stage.connection.execute("UPDATE ingest_store SET value = '10' WHERE key = 'oldest_ingest_ledger'")
+            let before = try await stage.fingerprint()
             let run = try await stage.migrate(exits: 1)
-            #expect(run.log.contains("1000") && run.log.contains("1019") && run.log.contains("10"), "\(run.log)")
-            #expect(try await stage.status("SEP41") == "failed")
+            #expect(run.log.contains("10-1019") && run.log.contains("1000-1019"), "\(run.log)")
+            #expect(try await stage.fingerprint() == before)
+        }
+    }
+
+    /// An RPC may serve older ledgers than it tells: it is asked for the first one.
+    @Test func anRPCThatTellsLessThanItHasIsNotRefused() async throws {
+        try await Stage.with(simulatorArguments: ["--tell-oldest", "1010"]) { stage in
+            try await stage.migrate()
+            try await stage.expectComplete()
         }
     }
 

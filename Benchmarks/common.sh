@@ -1,0 +1,89 @@
+# What the benchmarks share: a private PostgreSQL with the tables, and a run of the whole group with what it cost. Sourced, with the folder of the programs as $1.
+# All processes share this machine's cores.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+programs=${1:-.build/release}
+work=$(mktemp -d)
+chmod 755 "$work"
+source Scripts/private-postgres.sh
+finish() {
+    status=$?
+    [ -z "${simulator:-}" ] || kill "$simulator" 2>/dev/null || true
+    stop_private_postgres
+    rm -rf "$work"
+    exit $status
+}
+trap finish EXIT
+network="Standalone Network ; February 2017"
+sql() { psql "$DATABASE_URL" --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1 "$@"; }
+ticks=$(getconf CLK_TCK)
+
+start_private_postgres "$work/postgres"
+"$programs/wallet-backend" migrate up --database-url "$DATABASE_URL" --log-level warning
+
+# CPU seconds of a process with all its threads.
+cpu() { awk -v t="$ticks" '{ sub(/^.*\) /, ""); printf "%.3f", ($12 + $13) / t }' "/proc/$1/stat" 2>/dev/null || echo 0; }
+peak() { awk '/VmHWM/ { printf "%d", $2 / 1024 }' "/proc/$1/status" 2>/dev/null || echo 0; }
+
+# watch_workers PARENT: notes CPU and peak memory of each process of the group until it ends; the last word stands.
+watch_workers() {
+    local parent=$1 pid program memory
+    while kill -0 "$parent" 2>/dev/null; do
+        for pid in "$parent" $(pgrep -P "$parent" || true); do
+            program=$(tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | head -n 1) || true
+            memory=$(peak "$pid")
+            # One that has just ended has no memory any more.
+            [ -z "$program" ] || [ "${memory:-0}" = 0 ] || printf '%s %s %s\n' "$(basename "$program")" "$(cpu "$pid")" "$memory" >"$work/usage.$pid"
+        done
+        sleep 0.2
+    done
+}
+
+# measure NAME "migration flags" LEDGERS LATENCY simulator-arguments...: one run, one line.
+measure() {
+    local name=$1 flags=$2 ledgers=$3 latency=$4 first last line rpc
+    shift 4
+    mkfifo "$work/pipe"
+    "$programs/ledger-simulator" serve --port 0 --network-passphrase "$network" --latency "$latency" "$@" >"$work/pipe" 2>"$work/simulator.log" &
+    simulator=$!
+    read -r line <"$work/pipe"
+    rm "$work/pipe"
+    rpc=${line#listening on }
+    first=1000 last=$((1000 + ledgers - 1))
+    sql --set contracts="$contracts" --set first=$first --set last=$last <<'SQL'
+truncate state_changes, ingest_store, protocol_contracts;
+delete from protocol_wasms;
+update protocols set history_migration_status = 'not_started', classification_status = 'success';
+insert into protocol_wasms(wasm_hash, protocol_id) select sha256(id::bytea), id from protocols;
+insert into protocol_contracts(contract_id, wasm_hash)
+    select decode(contract, 'hex'), sha256(key::bytea) from jsonb_each(:'contracts'::jsonb), jsonb_array_elements_text(value) as contract;
+insert into ingest_store values ('oldest_ingest_ledger', :'first'), ('latest_ingest_ledger', :'last');
+checkpoint;
+SQL
+    rm -f "$work"/usage.*
+    "$programs/wallet-backend" protocol-migrate history --protocol-id SEP50 SEP41 --database-url "$DATABASE_URL" --rpc-url "$rpc" \
+        --network-passphrase "$network" --network bench --convergence-wait 0 $flags 2>"$work/log" &
+    local run=$!
+    watch_workers $run
+    wait $run || { tail -n 5 "$work/log" >&2; return 1; }
+    # From the beginning of the round to its last commit: starting the processes is not what is measured.
+    local seconds rows once
+    seconds=$(awk '/msg="round begins"/ && !b { b = $1 } /msg="round complete"/ { e = $1 } END { print b, e }' "$work/log" |
+        { read -r b e; echo "$(date -d "${e#ts=}" +%s.%N) $(date -d "${b#ts=}" +%s.%N)" | awk '{ printf "%.2f", $1 - $2 }'; })
+    rows=$(sql --command 'select count(*) from state_changes')
+    once=$(curl -fsS "$rpc/stats" | tr -d ' \n' | sed -E 's/.*"served":([0-9]+).*/\1/')
+    cat "$work"/usage.* | awk -v name="$name" -v n="$ledgers" -v s="$seconds" -v rows="$rows" -v served="$once" \
+        -v sim="$(cpu $simulator)" -v simpeak="$(peak $simulator)" '
+        { sub(/^wallet-backend-?/, "", $1); if ($1 == "") $1 = "coordinator"; ms[$1] += $2 * 1000 / n; if ($3 > mb[$1]) mb[$1] = $3 }
+        END {
+            printf "%-34s %6.0f ledgers/s  %8d rows  served/ledger %.3f  CPU ms/ledger:", name, n / s, rows, served / n
+            for (p in ms) printf " %s %.2f", p, ms[p]
+            printf " simulator %.2f  peak MB:", sim * 1000 / n
+            for (p in mb) printf " %s %d", p, mb[p]
+            printf " simulator %d\n", simpeak
+        }'
+    kill $simulator
+    wait $simulator 2>/dev/null || true
+    simulator=
+}
+
