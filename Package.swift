@@ -125,22 +125,22 @@ let package = Package(
 
         .target(name: "TestSupport", dependencies: ["PostgreSQL"], path: "Tests/TestSupport", swiftSettings: strict),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
-        .tests("StellarXDRTests", ["StellarXDR", "CAllocationCounter"], exclude: ["Fixtures"]),
+        .tests("StellarXDRTests", ["StellarXDR", "TestSupport", "CAllocationCounter"], exclude: ["Fixtures"]),
         .tests("StateChangesTests", ["StateChanges", "StellarXDR", "TestSupport"]),
         .tests("ProtocolsTests", ["Protocols", "StateChanges", "StellarXDR", "TestSupport", crypto]),
         .tests("LedgerSourcesTests", ["LedgerSources", "StellarXDR", crypto, nioCore, nioPosix, logging]),
         .tests("PostgreSQLTests", ["PostgreSQL", "TestSupport"]),
         .tests("StoreTests", ["Store", "PostgreSQL", "Protocols", "StateChanges", "StellarXDR", "TestSupport", logging]),
         .tests("ZeroMQTests", ["ZeroMQ"]),
-        .tests("PipelineTests", ["Pipeline", "StateChanges"]),
+        .tests("PipelineTests", ["Pipeline", "StateChanges", "TestSupport"]),
         .executableTarget(
             name: "operations-probe", dependencies: ["Operations", logging], path: "Tests/OperationsProbe", swiftSettings: strict),
         .tests(
             "OperationsTests",
             ["Operations", "TestSupport", "operations-probe", argumentParser, logging, httpClient, nioCore, nioHTTP1]),
         .tests("LedgerSimulatorTests", ["StellarXDR", "TestSupport", httpClient, nioCore, nioHTTP1, crypto, "ledger-simulator"]),
-        .tests("FetcherTests", ["Fetcher", "Pipeline", "Protocols", "StateChanges", "StellarXDR"]),
-        .tests("WriterTests", ["Writer", "Pipeline", "StateChanges"]),
+        .tests("FetcherTests", ["Fetcher", "Pipeline", "Protocols", "StateChanges", "StellarXDR", "TestSupport"]),
+        .tests("WriterTests", ["Writer", "Pipeline", "StateChanges", "TestSupport"]),
         .tests("CoordinatorTests", ["Coordinator", "Writer", "Pipeline", "StateChanges", "Store"]),
         .tests(
             "EndToEndTests",

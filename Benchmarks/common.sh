@@ -8,7 +8,8 @@ chmod 755 "$work"
 source Scripts/private-postgres.sh
 finish() {
     status=$?
-    [ -z "${simulator:-}" ] || kill "$simulator" 2>/dev/null || true
+    # Whatever still runs beside this script.
+    kill $(jobs -p) 2>/dev/null || true
     stop_private_postgres
     rm -rf "$work"
     exit $status
@@ -25,11 +26,11 @@ start_private_postgres "$work/postgres"
 cpu() { awk -v t="$ticks" '{ sub(/^.*\) /, ""); printf "%.3f", ($12 + $13) / t }' "/proc/$1/stat" 2>/dev/null || echo 0; }
 peak() { awk '/VmHWM/ { printf "%d", $2 / 1024 }' "/proc/$1/status" 2>/dev/null || echo 0; }
 
-# watch_workers PARENT: notes CPU and peak memory of each process of the group until it ends; the last word stands.
+# watch_workers PARENT FURTHER...: notes CPU and peak memory of each process of the group until the parent ends; the last word stands.
 watch_workers() {
     local parent=$1 pid program memory
     while kill -0 "$parent" 2>/dev/null; do
-        for pid in "$parent" $(pgrep -P "$parent" || true); do
+        for pid in "$@" $(pgrep -P "$parent" || true); do
             program=$(tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | head -n 1) || true
             memory=$(peak "$pid")
             # One that has just ended has no memory any more.
@@ -39,16 +40,23 @@ watch_workers() {
     done
 }
 
-# measure NAME "migration flags" LEDGERS LATENCY simulator-arguments...: one run, one line.
-measure() {
-    local name=$1 flags=$2 ledgers=$3 latency=$4 first last line rpc
-    shift 4
+# serve simulator-arguments...: starts a simulator; $! is its process, and $rpc where it listens.
+serve() {
+    local line
     mkfifo "$work/pipe"
-    "$programs/ledger-simulator" serve --port 0 --network-passphrase "$network" --latency "$latency" "$@" >"$work/pipe" 2>"$work/simulator.log" &
-    simulator=$!
+    "$programs/ledger-simulator" serve --port 0 --network-passphrase "$network" "$@" >"$work/pipe" 2>>"$work/simulator.log" &
     read -r line <"$work/pipe"
     rm "$work/pipe"
     rpc=${line#listening on }
+}
+
+# measure NAME "migration flags" LEDGERS LATENCY simulator-arguments...: one run, one line. Where `beside` names a function, that is called when the
+# run has begun, with the simulator's arguments; a worker that it starts goes into `company`.
+measure() {
+    local name=$1 flags=$2 ledgers=$3 latency=$4 first last rpc simulator company=
+    shift 4
+    serve --latency "$latency" "$@"
+    simulator=$!
     first=1000 last=$((1000 + ledgers - 1))
     sql --set contracts="$contracts" --set first=$first --set last=$last <<'SQL'
 truncate state_changes, ingest_store, protocol_contracts;
@@ -63,15 +71,16 @@ SQL
     rm -f "$work"/usage.*
     "$programs/wallet-backend" protocol-migrate history --protocol-id SEP50 SEP41 --database-url "$DATABASE_URL" --rpc-url "$rpc" \
         --network-passphrase "$network" --network bench --convergence-wait 0 $flags 2>"$work/log" &
-    local run=$!
-    watch_workers $run
+    local run=$! url=$rpc
+    ${beside:-true} "$@"
+    watch_workers $run $company
     wait $run || { tail -n 5 "$work/log" >&2; return 1; }
     # From the beginning of the round to its last commit: starting the processes is not what is measured.
     local seconds rows once
     seconds=$(awk '/msg="round begins"/ && !b { b = $1 } /msg="round complete"/ { e = $1 } END { print b, e }' "$work/log" |
         { read -r b e; echo "$(date -d "${e#ts=}" +%s.%N) $(date -d "${b#ts=}" +%s.%N)" | awk '{ printf "%.2f", $1 - $2 }'; })
     rows=$(sql --command 'select count(*) from state_changes')
-    once=$(curl -fsS "$rpc/stats" | tr -d ' \n' | sed -E 's/.*"served":([0-9]+).*/\1/')
+    once=$(curl -fsS "$url/stats" | tr -d ' \n' | sed -E 's/.*"served":([0-9]+).*/\1/')
     cat "$work"/usage.* | awk -v name="$name" -v n="$ledgers" -v s="$seconds" -v rows="$rows" -v served="$once" \
         -v sim="$(cpu $simulator)" -v simpeak="$(peak $simulator)" '
         { sub(/^wallet-backend-?/, "", $1); if ($1 == "") $1 = "coordinator"; ms[$1] += $2 * 1000 / n; if ($3 > mb[$1]) mb[$1] = $3 }
@@ -84,6 +93,5 @@ SQL
         }'
     kill $simulator
     wait $simulator 2>/dev/null || true
-    simulator=
 }
 

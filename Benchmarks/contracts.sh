@@ -8,12 +8,7 @@
 source "$(dirname "$0")/common.sh"
 count=${CONTRACTS:-1000000} fetchers=${FETCHERS:-16} ledgers=1500 first=1000
 
-mkfifo "$work/pipe"
-"$programs/ledger-simulator" serve --port 0 --network-passphrase "$network" --seed 7 --first $first --count $ledgers --events 20 --ledger-bytes 100000 \
-    --close-every 1 >"$work/pipe" 2>"$work/simulator.log" &
-simulator=$!
-read -r line <"$work/pipe"
-rpc=${line#listening on }
+serve --seed 7 --first $first --count $ledgers --events 20 --ledger-bytes 100000 --close-every 1
 last=$((first + ledgers - 1))
 sql --set contracts="$("$programs/ledger-simulator" contracts --seed 7)" --set first=$first --set last=$last --set count="$count" <<'SQL'
 update protocols set classification_status = 'success';

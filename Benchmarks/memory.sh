@@ -12,3 +12,16 @@ for batch in 1 100 10000 100000; do
 done
 measure "ledgers that grow from 20 KB to 10 MB" "--fetchers 2" 700 0 \
     --seed 7 --first 1000 --count 700 --events 20 --ledger-bytes 20000 --ledger-bytes-from 1500:10000000
+
+# A second fetcher whose RPC takes two seconds for a response, a hundred times as long as the first one's, and a writer that a lock holds up for ten.
+slow_company() {
+    local rpc
+    until grep -qs 'round begins' "$work/log"; do sleep 0.05; done
+    sql >/dev/null <<<"begin; select from ingest_store where key like 'protocol%cursor' for update; select pg_sleep(10); rollback" &
+    serve --latency 2000 "$@"
+    "$programs/wallet-backend-fetcher" --endpoint "ipc://$work/group" --rpc-url "$rpc" 2>"$work/fetcher.log" &
+    company=$!
+}
+beside=slow_company
+measure "a slow fetcher and a slow writer" "--fetchers 1 --batch-size 100 --endpoint ipc://$work/group" 3000 20 \
+    --seed 7 --first 1000 --count 3000 --events 20 --ledger-bytes 1000000

@@ -322,7 +322,7 @@ import Testing
     @Test func processesThatDieAtOnceEndTheRun() {
         var it = Conversation()
         #expect(
-            it.take(.childHopeless(role: .writer, status: "exit 1")) == [
+            it.take(.childGivenUp(role: .writer, status: "exit 1")) == [
                 .ask(.recordAtEnd(reached: [:], failed: Self.ids, isUrgent: false), number: 1)
             ])
     }

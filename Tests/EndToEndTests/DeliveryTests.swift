@@ -75,14 +75,11 @@ import Testing
             try writer.offer(part)
             _ = try await writer.reply()
             try writer.bring(part)
-            try await stage.connection.perform { session in
-                while try session.query(
-                    """
-                    SELECT pg_cancel_backend(pid) FROM pg_stat_activity
-                    WHERE datname = current_database() AND application_name = 'wallet-backend writer' AND wait_event_type = 'Lock'
-                    """
-                ).isEmpty { _ = try session.query("SELECT pg_sleep(0.02)") }
-            }
+            try await stage.connection.waitUntil(
+                """
+                (SELECT count(pg_cancel_backend(pid)) > 0 FROM pg_stat_activity
+                        WHERE datname = current_database() AND application_name = 'wallet-backend writer' AND wait_event_type = 'Lock')
+                """)
             let reports = try await writer.report { if case .interrupted = $0 { true } else { false } }
             guard case .interrupted(1, _, permanent: false)? = reports.last else { Issue.record("\(reports)"); return }
             try await stage.connection.execute("ROLLBACK")

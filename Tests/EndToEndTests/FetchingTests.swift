@@ -36,8 +36,9 @@ import Testing
                 let hand = try await stage.hand("SELECT FROM ingest_store WHERE key LIKE 'protocol%cursor' FOR UPDATE")
                 try await stage.release()
                 try await stage.untilWriterIsBlocked(run)
-                while try await Self.statistics(stage).served < 200, kill(run.pid, 0) == 0 {
-                    try await stage.connection.query("SELECT pg_sleep(0.05)")
+                try await until(.seconds(120), "200 ledgers to be served") {
+                    try #require(kill(run.pid, 0) == 0, "\(run.log)")
+                    return try await Self.statistics(stage).served >= 200
                 }
                 for _ in 0..<2 {
                     let lines = run.lines.count

@@ -94,7 +94,11 @@ import Testing
             let run = try stage.ingestion(Self.start)
             try await gate.reached(by: run)
             // Longer than the limit, by the server's clock.
-            try await stage.connection.query("SELECT pg_sleep(0.5)")
+            try await stage.connection.waitUntil(
+                """
+                EXISTS (SELECT FROM pg_stat_activity
+                        WHERE \(Stage.ingestSession) AND state = 'active' AND clock_timestamp() - query_start > interval '500 ms')
+                """)
             try await gate.open()
             try await Self.toTheEnd(stage, run)
             #expect(!run.log.contains("57014"), "\(run.log)")

@@ -197,7 +197,7 @@ import Testing
             try await Stage.with(fixture) { stage in
                 let run = try stage.migration(["--batch-size", "10000", "--log-level", "debug"])
                 var peaks: [String: Int] = [:]
-                while kill(run.pid, 0) == 0, run.lines.last(where: { $0.contains("round complete") }) == nil {
+                try await until(.seconds(240), "the end of the round") {
                     for line in run.lines where line.contains("worker started") {
                         guard let pid = Self.field("worker_pid", line), let role = Self.field("role", line),
                             let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8),
@@ -205,7 +205,7 @@ import Testing
                         else { continue }
                         peaks[role] = max(peaks[role] ?? 0, peak.split { !$0.isNumber }.first.flatMap { Int($0) } ?? 0)
                     }
-                    try await stage.connection.query("SELECT pg_sleep(0.05)")
+                    return kill(run.pid, 0) != 0 || run.lines.contains { $0.contains("round complete") }
                 }
                 #expect(await run.exit() == 0, "\(run.log)")
                 for role in ["fetcher", "writer"] {

@@ -1,6 +1,7 @@
 import Fetcher
 import Pipeline
 import StateChanges
+import TestSupport
 import Testing
 
 private typealias Scheduler = FetchScheduler<String, LedgerRange>
@@ -395,7 +396,7 @@ private struct Story {
     let end: UInt32 = 400
     let budget: Int
     let largest: Int
-    var generator: Seeded
+    var generator: SeededRandom
     var fetchers: [Fetcher] = []
     /// Next ledger to hand out, what was taken back, and who has what.
     var next: UInt32 = 1
@@ -408,7 +409,7 @@ private struct Story {
     var failure: String?
 
     init(seed: UInt64) {
-        generator = Seeded(state: seed)
+        generator = SeededRandom(seed: seed)
         budget = Int.random(in: 100...400, using: &generator)
         largest = Int.random(in: 10...150, using: &generator)
         for worker in 1...3 {
@@ -520,18 +521,5 @@ private struct Story {
         guard header.ledgers.lowerBound == committed + 1 || room else { return }
         fetchers[fetcher].offers[header.number] = nil
         take(.reply(.send(round: 1, number: header.number)), fetcher)
-    }
-}
-
-/// The same random numbers for the same seed.
-private struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-        return value ^ (value >> 31)
     }
 }

@@ -1,5 +1,6 @@
 import Pipeline
 import StateChanges
+import TestSupport
 import Testing
 
 @Suite struct LeaseTableTests {
@@ -431,7 +432,7 @@ import Testing
 
     /// Fetchers that deliver in pieces, fail and die, and a writer that refuses now and then.
     private struct Story {
-        private var random: SplitMix
+        private var random: SeededRandom
         let target: UInt32
         private let window: Int
         var table: LeaseTable
@@ -442,7 +443,7 @@ import Testing
         private(set) var committed: UInt32 = 3
 
         init(seed: UInt64) {
-            random = SplitMix(state: seed)
+            random = SeededRandom(seed: seed)
             target = UInt32.random(in: 50...400, using: &random)
             window = Int.random(in: 1...6, using: &random)
             table = LeaseTable(
@@ -508,17 +509,5 @@ import Testing
         private mutating func revoke(_ revoked: [(worker: WorkerID, batch: BatchID)]) {
             working.removeAll { lease in revoked.contains { $0.worker == lease.worker && $0.batch == lease.id } }
         }
-    }
-}
-
-/// A small generator with a seed, so that a failing case can be told by its number.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

@@ -2,6 +2,7 @@ import Crypto
 import Protocols
 import StateChanges
 import StellarXDR
+import TestSupport
 import Testing
 
 @Suite struct ContractSetTests {
@@ -160,7 +161,7 @@ import Testing
     }
 
     @Test func aMillionContractsComeThroughWhole() throws {
-        var random = Xorshift(state: 0x9E37_79B9_7F4A_7C15)
+        var random = SeededRandom(seed: 0x9E37_79B9_7F4A_7C15)
         var contracts: [Hash32] = []
         for _ in 0..<1_000_000 { contracts.append(Hash32(words: (random.next(), random.next(), random.next(), random.next()))) }
         let older = ContractSet(["SEP41": Array(contracts.dropLast(1000)), "SEP50": []])
@@ -175,16 +176,5 @@ import Testing
         let tracked = TrackedContracts(read)
         #expect(tracked.count == 1_000_000)
         #expect(contracts.allSatisfy { tracked[$0] == ["SEP41"] })
-    }
-}
-
-private struct Xorshift: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state ^= state << 13
-        state ^= state >> 7
-        state ^= state << 17
-        return state
     }
 }

@@ -18,7 +18,7 @@ import Testing
             Event("consecutive_mint", [account], .vec([.u32(3), .u128(12)])), Event("approve_for_all", [account], .vec([muxed, .u32(2)])),
             Event("clawback", [account, account], .i128(-1)), Event("burn", [account], .vec([.u32(1)]))
         ).xdr
-        var generator = SplitMix64(state: 7)
+        var generator = SeededRandom(seed: 7)
         let tracked = TrackedContracts([id: [try #require(Hash32(Address.key(0xC0)))]])
         var (accepted, refused, unlikeRows) = (0, 0, 0)
         var processor = try LedgerProcessor(protocols: [id], tracked: tracked)

@@ -1,4 +1,5 @@
 import StellarXDR
+import TestSupport
 import Testing
 
 /// Ledgers with something changed: an error or a walk, never a crash, never a hang.
@@ -8,19 +9,6 @@ struct MutationTests {
     #else
         private static let mutations = 400_000
     #endif
-
-    /// SplitMix64: the same mutations on every run.
-    private struct Generator: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9e37_79b9_7f4a_7c15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-            z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-            return z ^ (z >> 31)
-        }
-    }
 
     /// One ledger that is mutated in place; what was changed is taken back from the original.
     private struct Subject {
@@ -55,7 +43,7 @@ struct MutationTests {
             changed = changed.isEmpty ? offset..<index : min(changed.lowerBound, offset)..<max(changed.upperBound, index)
         }
 
-        mutating func mutate(_ generator: inout Generator, splicingFrom other: [UInt8]) {
+        mutating func mutate(_ generator: inout SeededRandom, splicingFrom other: [UInt8]) {
             let offset = Int.random(in: 0..<bytes.count, using: &generator)
             let word = offset & ~3
             switch Int.random(in: 0..<8, using: &generator) {
@@ -91,7 +79,7 @@ struct MutationTests {
 
     @Test("Flipped, cut, overwritten, spliced", arguments: [1, 2, 3, 4] as [UInt64])
     func mutations(seed: UInt64) throws {
-        var generator = Generator(state: seed)
+        var generator = SeededRandom(seed: seed)
         let originals = try Fixtures.all.map(\.bytes)
         var subjects = originals.map(Subject.init)
         var (walks, errors, values) = (0, 0, 0)

@@ -59,7 +59,9 @@ import Testing
             let writing = Task { try await commit.run(on: connection) }
             try await first.waitUntilBlocked(backend: pid)
             // Longer than the limit, by the server's clock, which is the one that counts.
-            try await gate.query("SELECT pg_sleep(0.5)")
+            try await first.waitUntil(
+                "EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1::int AND clock_timestamp() - query_start > interval '500 ms')",
+                ["\(pid)"])
             try await gate.query("ROLLBACK")
             let result = try await within(.seconds(120), "the end of the commit") { try await writing.value }
             #expect(result.storedRows == 10)

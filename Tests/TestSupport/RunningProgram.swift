@@ -52,13 +52,14 @@ public final class RunningProgram: Sendable {
             self?.ended(process.terminationReason == .exit ? process.terminationStatus : 128 + process.terminationStatus)
         }
         try process.run()
-        // A thread that blocks, not a dispatch source: it keeps the handle for as long as it reads.
+        // A thread that blocks, not a dispatch source: it keeps the handle for as long as it reads. It closes it, too: nobody else does, and where
+        // hundreds are open, Foundation's search for open files reads behind the end of its list.
         let handle = output.fileHandleForReading
         Thread.detachNewThread { [weak self] in
             while true {
                 let bytes = handle.availableData
                 self?.received(Array(bytes))
-                if bytes.isEmpty { return }
+                if bytes.isEmpty { return (try? handle.close()) ?? () }
             }
         }
     }

@@ -1,5 +1,6 @@
 import Pipeline
 import StateChanges
+import TestSupport
 import Testing
 import Writer
 
@@ -333,7 +334,7 @@ private func commits(_ actions: [Machine.Action]) -> [LedgerRange] {
     /// Fetchers with parts of random sizes, in random order, offers repeated: everything is committed in the end, and never is more here than the budget and
     /// one part. With every odd seed parts are lost on their way.
     @Test(arguments: 0..<50) func neverHoldsMoreThanTheBudgetAndNeverStops(seed: UInt64) {
-        var generator = Seeded(state: seed)
+        var generator = SeededRandom(seed: seed)
         var limits = Machine.Limits()
         limits.budget = 1000
         limits.bytesPerTransaction = 300
@@ -403,18 +404,5 @@ private func commits(_ actions: [Machine.Action]) -> [LedgerRange] {
             }
         }
         #expect(committed == first - 1)
-    }
-}
-
-/// The same random numbers for the same seed.
-private struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-        return value ^ (value >> 31)
     }
 }

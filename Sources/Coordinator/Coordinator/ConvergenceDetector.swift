@@ -35,7 +35,7 @@ package struct ConvergenceDetector: Hashable, Sendable {
 
     /// Decides after a look.
     /// - Parameters:
-    ///   - liveIngestionRuns: the response to the look's first part; true where it cannot be told.
+    ///   - liveIngestionRuns: the response to the look's first part; true where that cannot be known.
     ///   - moved: its second part: a cursor or the latest ingested ledger does not stand at the target any more.
     ///   - time: when the first part was asked.
     package mutating func decide(liveIngestionRuns: Bool, moved: Bool, at time: Duration) -> Decision {

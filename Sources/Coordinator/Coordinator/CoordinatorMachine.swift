@@ -54,7 +54,7 @@ package struct CoordinatorMachine<Peer: Hashable & Sendable>: Hashable, Sendable
             if let worker = registry.worker(token: token) {
                 lose(worker, "its process exited (\(status))", crashed: crashed, &actions)
             }
-        case .childHopeless(let role, let status):
+        case .childGivenUp(let role, let status):
             stop(.failure("the \(role.rawValue) process dies as soon as it is started (\(status)); its own log lines say why"), &actions)
         case .tick: tick(&actions)
         case .wake: if case .tip(.pausing) = phase { phase = .tip(.toAsk) }

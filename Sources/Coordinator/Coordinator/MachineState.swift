@@ -132,7 +132,7 @@ package enum CoordinatorEvent<Peer: Hashable & Sendable>: Sendable {
     /// A process that the coordinator started has ended. `crashed`: not by its own will.
     case childExited(token: String, status: String, crashed: Bool)
     /// It died at once, several times in a row: starting it again does not help.
-    case childHopeless(role: WorkerRole, status: String)
+    case childGivenUp(role: WorkerRole, status: String)
     /// A heartbeat interval has passed.
     case tick
     /// The pause that was asked for is over.

@@ -73,7 +73,7 @@ final class WorkerProcesses: Sendable {
             quickDeaths = wasQuick ? quickDeaths + 1 : 1
             quickDeathsBeforeRegistration = wasQuick && !death.hadRegistered ? quickDeathsBeforeRegistration + 1 : 0
             if quickDeathsBeforeRegistration >= Self.maxQuickDeaths || quickDeaths >= Self.maxQuickDeathsAfterRegistration {
-                return report(.childHopeless(role: plan.role, status: death.status))
+                return report(.childGivenUp(role: plan.role, status: death.status))
             }
             logger.warning("worker died, starting it again", metadata: ["role": "\(plan.role.rawValue)", "status": "\(death.status)"])
             // The first death is taken for an accident and mended at once.

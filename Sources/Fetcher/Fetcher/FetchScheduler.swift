@@ -245,7 +245,7 @@ package struct FetchScheduler<Page: Sendable, Rows: Sendable>: Sendable {
             return actions.append(.failed(batch, reason: "\(batch) is no batch that can be", isPermanent: true))
         }
         batchLength = batch.ledgers.count
-        // Whoever has a batch twice was not told in time that the first one is revoked.
+        // Whoever has a batch twice has not yet heard that the first one is revoked.
         for first in leases.overlapping(batch.ledgers, \.batch.ledgers) { endLease(first, &actions) }
         let first = batch.ledgers.lowerBound
         leases[first] = Lease(batch: batch, offered: first, sent: first)
@@ -422,8 +422,8 @@ package struct FetchScheduler<Page: Sendable, Rows: Sendable>: Sendable {
         while let ledger = run.end, let piece = rows[ledger] {
             if let last = run.pieces.last {
                 run.isClosed =
-                    piece.protocols != last.protocols || run.bytes + piece.rows.bytes > limits.partBytes || run.frames >= limits.framesPerPart
-                    || piece.rows.previousHash != last.rows.lastHash
+                    piece.protocols != last.protocols || run.bytes + piece.rows.bytes > limits.partBytes
+                    || run.frames >= limits.framesPerPart || piece.rows.previousHash != last.rows.lastHash
                 if run.isClosed { break }
             }
             run.pieces.append(piece)

@@ -181,7 +181,7 @@ extension ModelCoordinator {
                 return nil
             }
             return "the round waits for ledgers that nobody has"
-        case .halting: return writerIsBusy ? nil : "the run waits for a writer to stop that was not told to"
+        case .halting: return writerIsBusy ? nil : "the run waits for a writer to stop that was not asked to"
         // For the clock.
         case .stopping: return nil
         case .planning, .tip, .restoringLocks, .recordingAtEnd: return "the run has forgotten its question"

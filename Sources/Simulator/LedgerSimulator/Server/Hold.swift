@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// Keeps responses back from some ledger on, until it is told to let them go: how long a program waits for a ledger is up to who asks.
+/// Keeps responses back from some ledger on, until a request lets them go: how long a program waits for a ledger is up to who asks.
 final class Hold: Sendable {
     private struct State {
         /// The first ledger that is kept back; nil: none is.

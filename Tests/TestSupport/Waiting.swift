@@ -56,6 +56,15 @@ public func within<Value: Sendable>(
     }
 }
 
+/// Asks until a condition is true, with a short pause between two questions; throws `NotInTime`, and what the condition throws.
+public func until(_ limit: Duration, _ what: String, _ condition: () async throws -> Bool) async throws {
+    let deadline = ContinuousClock.now + limit
+    while try await !condition() {
+        guard ContinuousClock.now < deadline else { throw NotInTime(what: what, limit: limit) }
+        try await Task.sleep(for: .milliseconds(20))
+    }
+}
+
 private final class Waiter<Value: Sendable>: Sendable {
     let waiter = Mutex<CheckedContinuation<Value, any Error>?>(nil)
 
