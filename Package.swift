@@ -128,7 +128,7 @@ let package = Package(
         .tests("StellarXDRTests", ["StellarXDR", "TestSupport", "CAllocationCounter"], exclude: ["Fixtures"]),
         .tests("StateChangesTests", ["StateChanges", "StellarXDR", "TestSupport"]),
         .tests("ProtocolsTests", ["Protocols", "StateChanges", "StellarXDR", "TestSupport", crypto]),
-        .tests("LedgerSourcesTests", ["LedgerSources", "StellarXDR", crypto, nioCore, nioPosix, logging]),
+        .tests("LedgerSourcesTests", ["LedgerSources", "StellarXDR", "TestSupport", crypto, nioCore, nioPosix, logging]),
         .tests("PostgreSQLTests", ["PostgreSQL", "TestSupport"]),
         .tests("StoreTests", ["Store", "PostgreSQL", "Protocols", "StateChanges", "StellarXDR", "TestSupport", logging]),
         .tests("ZeroMQTests", ["ZeroMQ"]),

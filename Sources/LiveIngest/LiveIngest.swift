@@ -71,8 +71,7 @@ struct LiveIngest: Sendable {
         let withEvents = Result { () throws(LedgerProcessingError) in try LedgerProcessor.contractsWithEvents(in: ledger.xdr.span.bytes) }
         let result = try await database.commit(ledger.sequence, isFirst: isFirst, contracts: withEvents) {
             ids, contracts throws(LedgerProcessingError) in
-            var processor = try LedgerProcessor(
-                protocols: ids, tracked: TrackedContracts(contracts), onIgnored: logger.logLevel <= .debug ? { logIgnored($0) } : nil)
+            var processor = try LedgerProcessor(protocols: ids, tracked: TrackedContracts(contracts), onIgnored: onIgnored)
             _ = try processor.process(ledger.xdr.span.bytes)
             metrics.ignored(processor.counts.reduce(0) { $0 + $1.ignored })
             return processor.takeRows().map { StateChangeRows($0.id, rowCount: $0.rowCount, chunks: [$0.tuples]) }
@@ -81,8 +80,10 @@ struct LiveIngest: Sendable {
         log.committed(ledger.sequence, result, tip: tip)
     }
 
-    private func logIgnored(_ event: IgnoredEvent) {
-        logger.debug("event gives no row", metadata: event.fields.mapValues { "\($0)" })
+    /// Nil where nobody would see the line.
+    private var onIgnored: (@Sendable (IgnoredEvent) -> Void)? {
+        guard logger.logLevel <= .debug else { return nil }
+        return { [logger] event in logger.debug("event gives no row", metadata: event.fields.mapValues { "\($0)" }) }
     }
 }
 

@@ -45,7 +45,7 @@ struct TipFollower: Sendable {
     private func fetch(_ first: UInt32, _ tip: UInt32) async throws -> Page {
         let tip = tip >= first ? tip : try await waitForTip(first)
         do {
-            let (ledgers, link) = try await rpc.page(from: first, limit: Int(tip - first) + 1).copyLedgers()
+            let (ledgers, link) = try await rpc.ledgers(from: first, limit: Int(tip - first) + 1)
             return Page(ledgers: ledgers, link: link, tip: tip)
         } catch let error as LedgerSourceError where error.code == .outsideRetention {
             throw IngestError.ledgerGone(next: first, detail: error.detail)

@@ -4,14 +4,14 @@ import StateChanges
 import TestSupport
 import Testing
 
-private typealias Scheduler = FetchScheduler<String, LedgerRange>
+private typealias Scheduler = FetchScheduler<LedgerRange>
 
 private func batch(_ id: BatchID, _ ledgers: LedgerRange, _ protocols: [ProtocolID] = ["A"]) -> Batch {
     Batch(id: id, ledgers: ledgers, protocols: protocols)
 }
 
-private func rows(_ ledgers: LedgerRange, bytes: Int = 10, previous: String? = nil) -> Scheduler.DecodedRows {
-    Scheduler.DecodedRows(
+private func rows(_ ledgers: LedgerRange, bytes: Int = 10, previous: String? = nil) -> Scheduler.FetchedRows {
+    Scheduler.FetchedRows(
         ledgers: ledgers, counts: [1], bytes: bytes, previousHash: previous ?? "h\(ledgers.lowerBound - 1)",
         lastHash: "h\(ledgers.upperBound)",
         rows: ledgers)
@@ -23,7 +23,6 @@ private func words(_ actions: [Scheduler.Action]) -> [String] {
         switch action {
         case .request(let request): "request \(request.ledgers)"
         case .cancel: "cancel"
-        case .decode(let piece): "decode \(piece.ledgers)"
         case .offer(let header): "offer \(header.ledgers)"
         case .send(let header, _): "send \(header.ledgers)"
         case .withdraw: "withdraw"
@@ -37,7 +36,6 @@ private func words(_ actions: [Scheduler.Action]) -> [String] {
 private struct Bench {
     var scheduler: Scheduler
     var requests: [Scheduler.Request] = []
-    var pieces: [Scheduler.Piece] = []
     var offers: [PartHeader] = []
     var sent: [(header: PartHeader, rows: [LedgerRange])] = []
     var ready: [Int] = []
@@ -48,7 +46,8 @@ private struct Bench {
         limits.offerLedgers = 1
         change(&limits)
         scheduler = Scheduler(run: RunID(rawValue: "r"), worker: 1, round: 1, limits: limits, firstNumber: 1)
-        scheduler.pageLength = pageLength
+        scheduler.requestLength = { _ in pageLength }
+        scheduler.requestsInFlight = 64
         _ = note(scheduler.begin())
     }
 
@@ -59,10 +58,7 @@ private struct Bench {
         for action in actions {
             switch action {
             case .request(let request): requests.append(request)
-            case .decode(let piece): pieces.append(piece)
-            case .cancel(let id):
-                requests.removeAll { $0.id == id }
-                pieces.removeAll { $0.id == id }
+            case .cancel(let id): requests.removeAll { $0.id == id }
             case .offer(let header):
                 offers.removeAll { $0.number == header.number }
                 offers.append(header)
@@ -80,19 +76,11 @@ private struct Bench {
 
     mutating func assign(_ batches: Batch...) -> [String] { take(.assigned(batches)) }
 
-    /// The page with this first ledger comes, and is decoded whole.
-    mutating func fetch(_ first: UInt32, bytes: Int = 10) -> [String] { arrive(first) + decode(first, bytes: bytes) }
-
-    mutating func arrive(_ first: UInt32, upTo last: UInt32? = nil) -> [String] {
+    /// The request that begins with this ledger ends, with the rows of all its ledgers or up to one of them.
+    mutating func fetch(_ first: UInt32, upTo last: UInt32? = nil, bytes: Int = 10, previous: String? = nil) -> [String] {
         guard let index = requests.firstIndex(where: { $0.ledgers.lowerBound == first }) else { return ["nobody asked for \(first)"] }
         let request = requests.remove(at: index)
-        return take(.arrived(id: request.id, "page", first...(last ?? request.ledgers.upperBound)))
-    }
-
-    mutating func decode(_ first: UInt32, upTo last: UInt32? = nil, bytes: Int = 10, previous: String? = nil) -> [String] {
-        guard let index = pieces.firstIndex(where: { $0.ledgers.lowerBound == first }) else { return ["\(first) is not decoded"] }
-        let piece = pieces.remove(at: index)
-        return take(.decoded(id: piece.id, rows(first...(last ?? piece.ledgers.upperBound), bytes: bytes, previous: previous)))
+        return take(.fetched(id: request.id, rows(first...(last ?? request.ledgers.upperBound), bytes: bytes, previous: previous)))
     }
 
     mutating func reply(_ first: UInt32, _ reply: (Int) -> RowsReply) -> [String] {
@@ -121,8 +109,8 @@ private struct Bench {
         #expect(bench.ready == [1, 20])
         let batches = (2...41).map { batch($0, UInt32($0)...UInt32($0)) }
         #expect(bench.take(.assigned(batches)) == ["request 2...11"], "one page for ten batches")
-        #expect(bench.fetch(1) == ["decode 1...1", "offer 1...1", "request 12...21"])
-        #expect(bench.fetch(2) == ["decode 2...11", "offer 2...11", "request 22...31"])
+        #expect(bench.fetch(1) == ["offer 1...1", "request 12...21"])
+        #expect(bench.fetch(2) == ["offer 2...11", "request 22...31"])
         #expect(bench.send(1) == ["send 1...1"])
         #expect(bench.send(2) == ["send 2...11"])
         #expect(bench.scheduler.holding == Array(12...41))
@@ -140,7 +128,7 @@ private struct Bench {
             return bench
         }
         var enough = bench()
-        #expect(enough.fetch(1) == ["decode 1...10", "request 41...50"])
+        #expect(enough.fetch(1) == ["request 41...50"])
         #expect(enough.fetch(11).contains("offer 1...20"), "twenty ledgers")
         #expect(!enough.fetch(21).contains { $0.hasPrefix("offer") })
         #expect(enough.fetch(41).contains("offer 41...50") == false, "the beginning of its batch is not here")
@@ -166,28 +154,47 @@ private struct Bench {
     @Test func theLowestLedgersComeFirst() {
         var bench = Bench(pageLength: 4)
         #expect(
-            bench.assign(batch(2, 21...24), batch(1, 1...10)) == ["request 1...4", "request 5...7", "request 8...10", "request 21...24"])
+            bench.assign(batch(2, 21...24), batch(1, 1...10)) == ["request 1...4", "request 5...8", "request 9...10", "request 21...24"])
     }
 
-    @Test func theRestOfAShortPageIsRequestedAgain() {
+    @Test func theRestOfAShortResponseIsRequestedAgain() {
         var bench = Bench(pageLength: 4) { $0.concurrency = 1 }
         _ = bench.assign(batch(1, 1...4))
-        #expect(bench.arrive(1, upTo: 3).contains("decode 1...3"))
+        #expect(bench.fetch(1, upTo: 3) == ["offer 1...3", "request 4...4"])
         #expect(bench.scheduler.holding == [1])
-        let rest = bench.requests.map(\.ledgers) + []
-        _ = bench.decode(1)
-        #expect(rest + bench.requests.map(\.ledgers) == [4...4])
         _ = bench.fetch(4)
         _ = bench.send(1)
         _ = bench.send(4)
         #expect(bench.scheduler.holding == [])
     }
 
-    @Test func aPageThatIsNotWhatWasAskedForIsAFailure() {
-        var bench = Bench(pageLength: 4)
-        _ = bench.assign(batch(1, 1...4))
-        #expect(bench.take(.arrived(id: bench.requests[0].id, "page", 2...4)) == ["failed 1"])
-        #expect(bench.scheduler.holding == [])
+    @Test func rowsThatAreNotWhatWasAskedForAreAFailure() {
+        for odd: LedgerRange in [2...4, 1...5] {
+            var bench = Bench(pageLength: 4)
+            _ = bench.assign(batch(1, 1...4))
+            #expect(bench.take(.fetched(id: bench.requests[0].id, rows(odd))) == ["failed 1"])
+            #expect(bench.scheduler.holding == [])
+        }
+    }
+
+    /// The files of a lake begin where they begin.
+    @Test func theSourceSaysWhereARequestEnds() {
+        var bench = Bench(pageLength: 1)
+        bench.scheduler.requestLength = { Int(8 - $0 % 8) }
+        #expect(bench.assign(batch(1, 3...20)) == ["request 3...7", "request 8...15", "request 16...20"])
+    }
+
+    @Test func asManyRequestsAreInFlightAsTheSourceSays() {
+        var bench = Bench(pageLength: 1)
+        bench.scheduler.requestsInFlight = 2
+        #expect(bench.assign(batch(1, 1...100)) == ["request 1...1", "request 2...2"])
+        bench.scheduler.requestsInFlight = 3
+        #expect(bench.fetch(1) == ["offer 1...1", "request 3...3", "request 4...4"])
+        bench.scheduler.requestsInFlight = -1
+        #expect(bench.fetch(2) == ["offer 2...2"])
+        _ = bench.fetch(3)
+        _ = bench.fetch(4)
+        #expect(bench.requests.count == 1, "one at least")
     }
 
     @Test func impossibleBatchesAreRefused() {
@@ -195,7 +202,7 @@ private struct Bench {
         for odd in [batch(1, 0...4), batch(2, 1...UInt32.max), batch(3, 1...4, []), batch(4, 1...4, ["B", "A"])] {
             #expect(bench.assign(odd) == ["failed \(odd.id) for good"])
         }
-        bench.scheduler.pageLength = -5
+        bench.scheduler.requestLength = { _ in -5 }
         #expect(bench.assign(batch(5, 1...UInt32(Int32.max))).first == "request 1...1")
     }
 
@@ -217,21 +224,19 @@ private struct Bench {
         #expect(bench.take(.failed(id: bench.requests[0].id, failure)) == ["failed 1", "failed 2"])
     }
 
-    @Test func aLedgerThatCannotBeDecodedLeavesThoseBeforeItAsRows() {
+    @Test func aLedgerThatIsWrongLeavesThoseBeforeItAsRows() {
         var bench = Bench(pageLength: 10)
         _ = bench.assign(batch(1, 1...4))
-        _ = bench.arrive(1)
-        #expect(bench.decode(1, upTo: 2) == ["offer 1...2", "decode 3...4"])
+        #expect(bench.fetch(1, upTo: 2) == ["offer 1...2", "request 3...4"])
         let failure = Scheduler.Failure(ledger: 3, reason: "odd", isPermanent: true)
-        #expect(bench.take(.failed(id: bench.pieces[0].id, failure)) == ["withdraw", "failed 1 for good"])
+        #expect(bench.take(.failed(id: bench.requests[0].id, failure)) == ["withdraw", "failed 1 for good"])
         #expect(bench.scheduler.heldBytes == 0)
     }
 
     @Test func pagesThatDoNotJoinFailTheirBatch() {
         var bench = Bench(pageLength: 2)
         _ = bench.assign(batch(1, 1...4))
-        _ = bench.arrive(3)
-        _ = bench.decode(3, previous: "other")
+        _ = bench.fetch(3, previous: "other")
         #expect(bench.fetch(1).suffix(2) == ["withdraw", "failed 1"])
         #expect(bench.scheduler.heldBytes == 0)
     }
@@ -242,8 +247,8 @@ private struct Bench {
         let late = bench.requests
         #expect(bench.take(.revoked([1])) == ["cancel", "cancel"])
         #expect(bench.assign(batch(2, 1...4)) == ["request 1...2", "request 3...4"])
-        #expect(bench.take(.arrived(id: late[0].id, "page", 1...2)) == [])
-        #expect(bench.fetch(1) == ["decode 1...2", "offer 1...2"])
+        #expect(bench.take(.fetched(id: late[0].id, rows(1...2))) == [])
+        #expect(bench.fetch(1) == ["offer 1...2"])
     }
 
     @Test func revokingOneOfSeveralBatchesOfAPageFetchesTheOthersAgain() {
@@ -260,9 +265,9 @@ private struct Bench {
     @Test func whatIsOfferedOfABatchIsItsBeginning() {
         var bench = Bench(pageLength: 2)
         _ = bench.assign(batch(1, 1...6))
-        #expect(bench.fetch(5) == ["decode 5...6"])
-        #expect(bench.fetch(3) == ["decode 3...4"])
-        #expect(bench.fetch(1) == ["decode 1...2", "offer 1...6"], "joined")
+        #expect(bench.fetch(5) == [])
+        #expect(bench.fetch(3) == [])
+        #expect(bench.fetch(1) == ["offer 1...6"], "joined")
         #expect(bench.send(1) == ["send 1...6"])
         #expect(bench.sent[0].rows == [1...2, 3...4, 5...6])
         #expect(bench.sent[0].header.rows == [PartHeader.Rows(protocolID: "A", frames: [1, 1, 1])])
@@ -276,7 +281,7 @@ private struct Bench {
         _ = bench.assign(batch(1, 1...6))
         _ = bench.fetch(5)
         _ = bench.fetch(3)
-        #expect(bench.fetch(1) == ["decode 1...2", "offer 1...4", "offer 5...6"])
+        #expect(bench.fetch(1) == ["offer 1...4", "offer 5...6"])
     }
 
     @Test func partsOfABatchAreSentInOrderEvenWhereTheWriterAsksOtherwise() {
@@ -320,36 +325,33 @@ private struct Bench {
 
     // MARK: Memory and progress
 
-    @Test func withoutRoomOnlyTheLowestIsRequestedAndDecoded() {
+    @Test func withoutRoomOnlyTheLowestIsRequested() {
         var bench = Bench(pageLength: 1) {
             $0.budget = 100
             $0.allowance = 10
             $0.concurrency = 2
         }
         _ = bench.assign(batch(1, 11...20))
-        #expect(bench.fetch(11, bytes: 95) == ["decode 11...11", "offer 11...11"], "no room for another request")
-        #expect(bench.arrive(12) == [], "no room to decode it")
+        #expect(bench.fetch(11, bytes: 95) == ["offer 11...11"], "no room for another request")
+        #expect(bench.fetch(12, bytes: 5) == ["offer 12...12"])
         #expect(bench.assign(batch(2, 5...6)) == ["request 5...5"], "lower than all that is here")
-        #expect(bench.arrive(5) == ["decode 5...5"])
-        #expect(bench.decode(5) == ["offer 5...5"], "ledger 5 is the lowest now, ledger 6 waits")
+        #expect(bench.fetch(5) == ["offer 5...5"], "ledger 5 is the lowest now, ledger 6 waits")
         #expect(bench.send(5).contains("request 6...6"))
     }
 
-    /// The source may keep the request for the lowest ledger waiting until pages of higher ones are let go.
-    @Test func pagesWithoutRoomDoNotWaitForALaterRequest() {
+    /// What one request gives is known only when it has ended; the last ones say what to expect.
+    @Test func asManyRequestsAreInFlightAsTheirRowsWillHaveRoom() {
         var bench = Bench(pageLength: 1) {
             $0.budget = 100
-            $0.allowance = 10
-            $0.concurrency = 2
+            $0.allowance = 40
+            $0.concurrency = 8
         }
-        _ = bench.assign(batch(1, 11...12))
-        #expect(bench.fetch(11, bytes: 95) == ["decode 11...11", "offer 11...11"])
-        #expect(bench.arrive(12) == [])
-        #expect(bench.assign(batch(2, 5...5)) == ["request 5...5"])
-        _ = bench.take(.tick)
-        #expect(bench.fetch(5) == ["decode 5...5", "offer 5...5"])
-        #expect(bench.send(5) == ["send 5...5"])
-        #expect(bench.send(11) == ["send 11...11", "request 12...12"], "it was let go")
+        _ = bench.assign(batch(1, 1...50))
+        #expect(bench.requests.count == 8, "ten bytes are expected of each")
+        _ = bench.fetch(1, bytes: 30)
+        for first: UInt32 in 2...8 { _ = bench.fetch(first, bytes: 1) }
+        for first: UInt32 in 1...8 { _ = bench.send(first) }
+        #expect(bench.requests.count == 3, "thirty bytes are")
     }
 
     @Test func aFetcherWithoutRoomStillAsksForOneBatch() {
@@ -368,7 +370,7 @@ private struct Bench {
     }
 
     /// Several fetchers and a writer with small budgets, pages and rows of random sizes, batches revoked and leased again to others: all ledgers come through in
-    /// order, and nobody ever has more than its budget and one piece.
+    /// order, and nobody ever has more than its budget and what its requests in flight give.
     @Test(arguments: 0..<60) func neverHoldsMoreThanItsBudgetAndNeverStops(seed: UInt64) {
         var story = Story(seed: seed)
         for _ in 0..<200_000 {
@@ -388,7 +390,6 @@ private struct Story {
     struct Fetcher {
         var scheduler: Scheduler
         var requests: [Scheduler.Request] = []
-        var pieces: [Scheduler.Piece] = []
         var offers: [Int: PartHeader] = [:]
         var credits = 0
     }
@@ -422,7 +423,8 @@ private struct Story {
             limits.offers = Int.random(in: 1...4, using: &generator)
             var scheduler = Scheduler(
                 run: RunID(rawValue: "r"), worker: worker, round: 1, limits: limits, firstNumber: worker * 1_000_000)
-            scheduler.pageLength = Int.random(in: 1...12, using: &generator)
+            let length = Int.random(in: 1...12, using: &generator)
+            scheduler.requestLength = { _ in length }
             let actions = scheduler.begin()
             fetchers.append(Fetcher(scheduler: scheduler))
             carryOut(actions, worker - 1)
@@ -435,10 +437,7 @@ private struct Story {
         for action in actions {
             switch action {
             case .request(let request): fetchers[fetcher].requests.append(request)
-            case .cancel(let id):
-                fetchers[fetcher].requests.removeAll { $0.id == id }
-                fetchers[fetcher].pieces.removeAll { $0.id == id }
-            case .decode(let piece): fetchers[fetcher].pieces.append(piece)
+            case .cancel(let id): fetchers[fetcher].requests.removeAll { $0.id == id }
             case .offer(let header): fetchers[fetcher].offers[header.number] = header
             case .withdraw(let number): fetchers[fetcher].offers[number] = nil
             case .send(let header, _):
@@ -449,8 +448,8 @@ private struct Story {
             case .failed(let batch, let reason, _): failure = "batch \(batch.id) failed: \(reason)"
             }
         }
-        // Two pieces are decoded at once; the last ledger of each may exceed its allowance, and one piece may have been the lowest.
-        let most = budget + 40 + 3 * largest
+        // Requests may all give more than the last ones did; the last ledger of each may exceed its allowance.
+        let most = budget + 5 * (40 + largest)
         let bytes = fetchers[fetcher].scheduler.heldBytes
         if bytes > most { failure = "\(bytes) bytes are held, \(most) at most were expected" }
     }
@@ -467,21 +466,18 @@ private struct Story {
         let fetcher = Int.random(in: 0..<3, using: &generator)
         switch Int.random(in: 0..<12, using: &generator) {
         case 0, 1: assign(fetcher)
-        case 2, 3:
+        case 2, 3, 4, 5, 6:
             guard let index = fetchers[fetcher].requests.indices.randomElement(using: &generator) else { return }
             let request = fetchers[fetcher].requests.remove(at: index)
-            let last = UInt32.random(in: request.ledgers, using: &generator)
-            take(.arrived(id: request.id, "page", request.ledgers.lowerBound...last), fetcher)
-        case 4, 5, 6:
-            guard let index = fetchers[fetcher].pieces.indices.randomElement(using: &generator) else { return }
-            let piece = fetchers[fetcher].pieces.remove(at: index)
+            // Now and then the response is short.
+            let end = Bool.random(using: &generator) ? request.ledgers.upperBound : UInt32.random(in: request.ledgers, using: &generator)
             var bytes = 0
-            var last = piece.ledgers.lowerBound - 1
+            var last = request.ledgers.lowerBound - 1
             repeat {
                 last += 1
                 bytes += Int.random(in: 0...largest, using: &generator)
-            } while last < piece.ledgers.upperBound && bytes < piece.allowance
-            take(.decoded(id: piece.id, rows(piece.ledgers.lowerBound...last, bytes: bytes)), fetcher)
+            } while last < end && bytes < request.allowance
+            take(.fetched(id: request.id, rows(request.ledgers.lowerBound...last, bytes: bytes)), fetcher)
         case 7, 8, 9: reply(fetcher)
         case 10: take(.tick, fetcher)
         default:

@@ -1,12 +1,13 @@
 import Foundation
 import LedgerSources
+import TestSupport
 import Testing
 
 struct Base64Tests {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
     private func decode(_ text: [UInt8], _ decoder: Base64.Decoder) -> Result<[UInt8], Base64.Failure> {
-        var output: [UInt8] = []
+        var output = [UInt8](repeating: 0, count: text.count)
         do {
             let count = try Base64.decode(text.span, into: &output, with: decoder)
             return .success(Array(output[..<count]))
@@ -93,5 +94,57 @@ struct Base64Tests {
         var output = [UInt8](repeating: 7, count: 100)
         #expect(try Base64.decode(Array("QUJD".utf8).span, into: &output) == 3)
         #expect(output == Array("ABC".utf8) + [UInt8](repeating: 7, count: 97))
+    }
+
+    /// Cut anywhere, the pieces give the same bytes, or the same mistake, as the whole.
+    @Test func `text that comes in pieces is decoded as in one`() throws {
+        var random = SeededRandom(seed: 5)
+        let whole = Data((0..<300).map { UInt8(truncatingIfNeeded: $0 * 7) })
+        for count in 0..<300 {
+            var text = Array(whole.prefix(count).base64EncodedData())
+            if count % 3 == 2, !text.isEmpty { text[Int.random(in: 0..<text.count, using: &random)] = UInt8(ascii: "=") }
+            let expected = decode(text, .fastest)
+            var stream = Base64Stream()
+            var output = [UInt8](repeating: 0, count: 400)
+            var written = 0
+            var found: Result<[UInt8], Base64.Failure>
+            do throws(Base64.Failure) {
+                var index = 0
+                while index < text.count {
+                    let next = min(text.count, index + Int.random(in: 0...9, using: &random))
+                    let piece = text.span.extracting(index..<next)
+                    let room = stream.room(for: piece.count)
+                    let count = try stream.decode(piece, into: &output, at: written)
+                    #expect(count <= room)
+                    written += count
+                    index = next
+                }
+                try stream.finish()
+                found = .success(Array(output[..<written]))
+            } catch {
+                found = .failure(error)
+            }
+            switch (found, expected) {
+            case (.success(let found), .success(let expected)): #expect(found == expected)
+            case (.failure, .failure): break
+            default: Issue.record("\(String(decoding: text, as: UTF8.self)): \(found) instead of \(expected)")
+            }
+        }
+    }
+
+    @Test(arguments: ["QQ==QUJD", "QUJ", "Q", "QUI=QUI="]) func `padding ends the text, and nothing may be missing`(_ text: String) {
+        for length in 1...8 {
+            var stream = Base64Stream()
+            var output = [UInt8](repeating: 0, count: 20)
+            #expect(throws: Base64.Failure.self) {
+                var written = 0
+                let bytes = Array(text.utf8)
+                for start in stride(from: 0, to: bytes.count, by: length) {
+                    let piece = Array(bytes[start..<min(bytes.count, start + length)])
+                    written += try stream.decode(piece.span, into: &output, at: written)
+                }
+                try stream.finish()
+            }
+        }
     }
 }

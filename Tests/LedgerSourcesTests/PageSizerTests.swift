@@ -4,19 +4,8 @@ import Testing
 struct PageSizerTests {
     enum Event: Sendable {
         case received(Int, bytes: Int)
-        case brokenOff(Int, bytes: Int)
         case timedOut(Int)
         case learned(Int)
-    }
-
-    /// Ledgers as large as they come do not break a budget with the first requests, and pages of the right length are there after three of them.
-    @Test func theFirstRequestMayBeForOneLedger() {
-        var sizer = PageSizer(first: 1)
-        #expect(sizer.length == 1)
-        for (asked, length) in [(1, 2), (1, 2), (2, 4), (4, 7), (7, 7)] {
-            sizer.received(ledgers: asked, bytes: asked * 1_410_000)
-            #expect(sizer.length == length)
-        }
     }
 
     /// Ten million bytes a page, at most 200 ledgers; each row: events, and the length after each.
@@ -47,8 +36,6 @@ struct PageSizerTests {
             ([.received(7, bytes: 7_000), .received(7, bytes: 7_000), .received(7, bytes: 7_000)], [14, 14, 14]),
             // A page that could not be longer says nothing against longer ones.
             ([.received(7, bytes: 7_000), .received(1, bytes: 1_000)], [14, 14]),
-            // What is broken off teaches the size, and never lengthens.
-            ([.brokenOff(7, bytes: 94_000_000)], [1]), ([.brokenOff(7, bytes: 7)], [7]),
             // A time-out halves what was asked for; another request of the same length that was under way does not halve it again.
             ([.timedOut(7), .timedOut(7), .timedOut(3), .timedOut(1), .timedOut(1)], [3, 3, 1, 1, 1]),
             // Eight pages in a row at the ceiling raise it by one here.
@@ -76,7 +63,6 @@ struct PageSizerTests {
         for event in events {
             switch event {
             case .received(let ledgers, let bytes): sizer.received(ledgers: ledgers, bytes: bytes)
-            case .brokenOff(let ledgers, let bytes): sizer.brokenOff(ledgers: ledgers, bytes: bytes)
             case .timedOut(let asked): sizer.timedOut(asked: asked)
             case .learned(let limit): sizer.learned(maximum: limit)
             }

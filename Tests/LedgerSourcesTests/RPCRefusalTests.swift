@@ -20,7 +20,7 @@ struct RPCRefusalTests {
         let clock = ManualClock()
         try await ScriptedServer.run(then: { _ in reply }) { server, port in
             let error = await withClientFailure(port, clock: clock) { rpc throws(LedgerSourceError) in
-                try await rpc.page(from: 1000, limit: 2)
+                try await rpc.fetched(from: 1000, limit: 2)
             }
             #expect(error?.code == code)
             #expect(error?.isTransient == false)
@@ -35,7 +35,7 @@ struct RPCRefusalTests {
         let reply = Reply.rpcError(
             -32600, "start ledger (1000) must be between the oldest ledger: 5000 and the latest ledger: 125960 for this rpc instance.")
         try await ScriptedServer.run(then: { _ in reply }) { server, port in
-            let error = await withClientFailure(port) { rpc throws(LedgerSourceError) in try await rpc.page(from: 1000, limit: 5) }
+            let error = await withClientFailure(port) { rpc throws(LedgerSourceError) in try await rpc.fetched(from: 1000, limit: 5) }
             #expect(error?.code == .outsideRetention)
             #expect(error?.description.contains("1000-1004") == true)
             #expect(error?.description.contains("5000-125960") == true)
@@ -46,14 +46,11 @@ struct RPCRefusalTests {
     @Test func `a limit that the server refuses is learned`() async throws {
         var options = RPCOptions()
         options.pageSizer = PageSizer(targetBytes: 1 << 30)
-        options.responseBudget = 1 << 30
         try await ScriptedServer.run([.rpcError(-32602, "limit must not exceed 4")], then: SampleLedgers.serve) { [options] server, port in
             try await withClient(port, options: options) { rpc in
-                let first = try await rpc.page(from: 1000, limit: 200)
-                #expect(first.ledgers == 1000...1003)
-                let second = try await rpc.page(from: 1004, limit: 200)
-                #expect(second.ledgers == 1004...1007)
-                #expect(rpc.pageLength == 4)
+                try await rpc.expect(1000...1003, from: 1000, limit: 200)
+                try await rpc.expect(1004...1007, from: 1004, limit: 200)
+                #expect(rpc.requestLength(from: 1008) == 4)
             }
             #expect(server.seen.map { $0.asked?.limit } == [200, 4, 4])
         }

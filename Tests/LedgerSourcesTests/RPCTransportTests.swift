@@ -49,24 +49,15 @@ struct RPCTransportTests {
         }
     }
 
-    @Test func `every ledger of a page is handed out`() async throws {
+    @Test func `every ledger is passed on`() async throws {
         try await ScriptedServer.run(then: SampleLedgers.serve) { _, port in
             try await withClient(port) { rpc in
-                var scratch = LedgerScratch()
                 var next: UInt32 = 1000
-                var chain: ChainLink?
                 while next <= 1019 {
-                    let page = try await rpc.page(from: next, limit: Int(1020 - next))
-                    #expect(page.byteCount > 0)
-                    let link = try page.forEachLedger(scratch: &scratch) { sequence, xdr in
-                        #expect(sequence == next)
-                        let original = try SampleLedgers.xdr(sequence)
-                        #expect(xdr.byteCount == original.count)
-                        next += 1
-                    }
-                    chain = chain == nil ? link : chain?.joined(with: link)
+                    let ledgers = try await rpc.fetched(from: next, limit: Int(1020 - next))
+                    #expect(ledgers.lowerBound == next)
+                    next = ledgers.upperBound + 1
                 }
-                #expect(chain?.ledgers == 1000...1019)
             }
         }
     }
@@ -74,8 +65,7 @@ struct RPCTransportTests {
     @Test func `a page may be shorter than asked`() async throws {
         try await ScriptedServer.run(then: SampleLedgers.serve) { _, port in
             try await withClient(port) { rpc in
-                let page = try await rpc.page(from: 1018, limit: 6)
-                #expect(page.ledgers == 1018...1019)
+                try await rpc.expect(1018...1019, from: 1018, limit: 6)
             }
         }
     }
@@ -84,8 +74,7 @@ struct RPCTransportTests {
         let three = try SampleLedgers.response(1000...1002)
         try await ScriptedServer.run(then: { _ in .json(three) }) { _, port in
             try await withClient(port) { rpc in
-                let page = try await rpc.page(from: 1000, limit: 2)
-                #expect(page.ledgers == 1000...1001)
+                try await rpc.expect(1000...1001, from: 1000, limit: 2)
             }
         }
     }
@@ -96,8 +85,7 @@ struct RPCTransportTests {
         for reply in [Reply.chunked(body: body, chunk: max(chunk, body.count / 5_000)), .untilClose(body: body)] {
             try await ScriptedServer.run([reply]) { _, port in
                 try await withClient(port) { rpc in
-                    var scratch = LedgerScratch()
-                    try await rpc.page(from: 1000, limit: 7).forEachLedger(scratch: &scratch) { _, _ in }
+                    try await rpc.expect(1000...1006, from: 1000, limit: 7)
                     #expect(rpc.counters.bytesReceived == body.count)
                 }
             }
@@ -110,8 +98,8 @@ struct RPCTransportTests {
         // The second request finds the connection dead, as behind a proxy that forgot it.
         try await ScriptedServer.run([page, .close, page]) { server, port in
             try await withClient(port, clock: clock) { rpc in
-                _ = try await rpc.page(from: 1000, limit: 1)
-                _ = try await rpc.page(from: 1000, limit: 1)
+                _ = try await rpc.fetched(from: 1000, limit: 1)
+                _ = try await rpc.fetched(from: 1000, limit: 1)
             }
             #expect(server.seen.map(\.connection) == [1, 1, 2])
         }
@@ -122,7 +110,7 @@ struct RPCTransportTests {
         let (requests, arrived) = AsyncStream.makeStream(of: Void.self)
         try await ScriptedServer.run(then: { _ in .silence }, onRequest: { _ in arrived.yield() }) { _, port in
             try await withClient(port) { rpc in
-                let task = Task { await failure { () async throws(LedgerSourceError) in try await rpc.page(from: 1000, limit: 1) } }
+                let task = Task { await failure { () async throws(LedgerSourceError) in try await rpc.fetched(from: 1000, limit: 1) } }
                 for await _ in requests { break }
                 task.cancel()
                 #expect(await task.value?.code == .cancelled)
@@ -134,7 +122,7 @@ struct RPCTransportTests {
         let waiting = EndlessClock()
         try await ScriptedServer.run(then: { _ in .response(status: 500) }) { server, port in
             try await withClient(port, clock: waiting) { rpc in
-                let task = Task { await failure { () async throws(LedgerSourceError) in try await rpc.page(from: 1000, limit: 1) } }
+                let task = Task { await failure { () async throws(LedgerSourceError) in try await rpc.fetched(from: 1000, limit: 1) } }
                 for await _ in waiting.sleepers { break }
                 task.cancel()
                 #expect(await task.value?.code == .cancelled)
@@ -148,7 +136,7 @@ struct RPCTransportTests {
             try await withClient(port) { rpc in
                 let task = Task {
                     withUnsafeCurrentTask { $0?.cancel() }
-                    return await failure { () async throws(LedgerSourceError) in try await rpc.page(from: 1000, limit: 1) }
+                    return await failure { () async throws(LedgerSourceError) in try await rpc.fetched(from: 1000, limit: 1) }
                 }
                 #expect(await task.value?.code == .cancelled)
             }
@@ -156,12 +144,27 @@ struct RPCTransportTests {
         }
     }
 
+    @Test func `a request that was cancelled says nothing about its ledgers`() async {
+        let task = Task {
+            let rpc = try StellarRPC(url: "http://127.0.0.1:1", logger: .init(label: "test"))
+            withUnsafeCurrentTask { $0?.cancel() }
+            let error = await failure { () async throws(LedgerSourceError) in try await rpc.fetched(from: 1000, limit: 1) }
+            await rpc.shutdown()
+            return (error, await failure { () async throws(LedgerSourceError) in try await rpc.fetched(from: 1000, limit: 1) })
+        }
+        let (cancelled, closed) = (try? await task.value) ?? (nil, nil)
+        #expect(cancelled?.code == .cancelled)
+        #expect(cancelled?.isTransient == true)
+        #expect(closed?.code == .cancelled || closed?.code == .closed)
+        #expect(closed?.isTransient == true)
+    }
+
     @Test func `shutdown ends a request under way`() async throws {
         let (requests, arrived) = AsyncStream.makeStream(of: Void.self)
         try await ScriptedServer.run(then: { _ in .silence }, onRequest: { _ in arrived.yield() }) { _, port in
             let rpc = try StellarRPC(
                 url: "http://127.0.0.1:\(port)", retry: RetryPolicy(clock: ManualClock(), random: { 1 }), logger: .init(label: "test"))
-            async let error = failure { () async throws(LedgerSourceError) in try await rpc.page(from: 1000, limit: 1) }
+            async let error = failure { () async throws(LedgerSourceError) in try await rpc.fetched(from: 1000, limit: 1) }
             for await _ in requests { break }
             await rpc.shutdown()
             #expect(await error?.code == .closed)

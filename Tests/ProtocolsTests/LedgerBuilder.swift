@@ -1,6 +1,7 @@
 import Protocols
 import StateChanges
 import StellarXDR
+import Synchronization
 import TestSupport
 
 /// An event to be encoded.
@@ -102,17 +103,26 @@ struct LedgerBuilder {
 
     /// The rows of the ledger, its contract 0xC0... tracked under one protocol, and the events that gave none.
     func process(_ id: ProtocolID) throws -> (rows: [Row], ignored: [IgnoredEvent]) {
-        var ignored: [IgnoredEvent] = []
+        let ignored = Ignored()
         let contract = try tracked(Address.key(0xC0))
-        var processor = try LedgerProcessor(protocols: [id], tracked: TrackedContracts([id: [contract]])) { ignored.append($0) }
+        var processor = try LedgerProcessor(protocols: [id], tracked: TrackedContracts([id: [contract]])) { ignored.note($0) }
         _ = try processor.process(xdr.span.bytes)
         let rows = processor.rows[0]
         try StateChangeTuple.check(rows.tuples.span.bytes, expectedRows: rows.rowCount, ledgers: sequence...sequence)
-        return (try TupleDecoder.rows(rows.tuples), ignored)
+        return (try TupleDecoder.rows(rows.tuples), ignored.events)
     }
 
     private func tracked(_ bytes: [UInt8]) throws -> Hash32 {
         guard let hash = Hash32(bytes) else { throw TupleDecodingError(message: "no 32 bytes") }
         return hash
     }
+}
+
+/// The events that gave no row.
+final class Ignored: Sendable {
+    private let noted = Mutex<[IgnoredEvent]>([])
+
+    var events: [IgnoredEvent] { noted.withLock { $0 } }
+
+    func note(_ event: IgnoredEvent) { noted.withLock { $0.append(event) } }
 }

@@ -1,34 +1,29 @@
 package import Pipeline
 package import StateChanges
 
-/// Decides for a fetcher in one round: which ledgers it requests, which pages it decodes, what it offers to the writer, and how much more work it asks for.
-/// A pure state machine: `Page` is a response that is not decoded yet, `Rows` the rows of some of its ledgers.
+/// Decides for a fetcher in one round: which ledgers it requests, what it offers to the writer, and how much more work it asks for.
+/// A pure state machine: `Rows` are the rows of some ledgers.
 ///
-///     open --request--> requested --arrived--> page --decode--> rows --offer--> part --send--> (gone)
-///       ^                   |                   |                 |              |
-///       +-------------------+-------------------+-----------------+--------------+   short or failed, batch revoked or dropped
+///     open --request--> requested --fetched--> rows --offer--> part --send--> (gone)
+///       ^                   |                    |              |
+///       +-------------------+--------------------+--------------+   short or failed, batch revoked or dropped
 ///
-/// Memory. A page is decoded piece by piece; a piece gives `allowance` bytes of rows, and at most the rows of one ledger more. A piece is begun only while
-/// it has room within `budget`, beside the rows that are here and the pieces that are being decoded. Pages that wait for room keep their request slot, so that
-/// no more than `concurrency` responses are here.
+/// Memory. A request gives rows while it arrives, and ends early when they have `allowance` bytes. It is begun only while what requests gave lately, for
+/// each one in flight, has room within `budget` beside the rows that are here.
 ///
 /// Progress. Somebody has the ledger that the writer has to commit next; let it be this fetcher, then it is the lowest that this fetcher has. What is
-/// lowest here is requested even where all slots are taken and decoded even where there is no room (one piece: then it is rows, and the exception is over),
-/// and offered even where many offers wait for a reply. The writer asks for it at once, for it comes next. So whatever fills the budgets of all
-/// processes, the lowest ledger gets through, and then the next one is the lowest. One thing more could hold it up: the source may make its request wait for
-/// the memory of responses to higher ones. Where it was requested after those, pages that have no room are let go, and are requested again later.
+/// lowest here is requested even where all slots are taken and there is no room, and offered even where many offers wait for a reply. The writer asks for
+/// it at once, for it comes next. So whatever fills the budgets of all processes, the lowest ledger gets through, and then the next one is the lowest.
 /// And a fetcher without room still asks for one batch, so that what was taken back from another can always be given to it.
-package struct FetchScheduler<Page: Sendable, Rows: Sendable>: Sendable {
+package struct FetchScheduler<Rows: Sendable>: Sendable {
     /// The limits that the scheduler keeps.
     package struct Limits: Sendable, Hashable {
-        /// Requests in flight, and responses that are not decoded yet.
-        package var concurrency = 8
-        /// Pieces that are decoded at once.
-        package var decoders = 2
+        /// Requests in flight at most.
+        package var concurrency = 64
         /// Bytes of rows that are here, not sent yet.
-        package var budget = 48 << 20
-        /// Bytes of rows after which a piece ends.
-        package var allowance = 4 << 20
+        package var budget = 24 << 20
+        /// Bytes of rows after which a request ends.
+        package var allowance = 2 << 20
         /// Bytes and frames up to which rows are joined into one part.
         package var partBytes = 4 << 20
         package var framesPerPart = 256
@@ -45,24 +40,16 @@ package struct FetchScheduler<Page: Sendable, Rows: Sendable>: Sendable {
         package init() {}
     }
 
-    /// The ledgers of one request.
+    /// The ledgers of one request, from the first one on until their rows have `allowance` bytes.
     package struct Request: Sendable, Hashable {
         package let id: Int
-        package let ledgers: LedgerRange
-        package let protocols: [ProtocolID]
-    }
-
-    /// A piece of a page to be decoded: from the first of these ledgers on, until the rows have `allowance` bytes.
-    package struct Piece: Sendable {
-        package let id: Int
-        package let page: Page
         package let ledgers: LedgerRange
         package let protocols: [ProtocolID]
         package let allowance: Int
     }
 
-    /// What a piece gave.
-    package struct DecodedRows: Sendable {
+    /// What a request gave.
+    package struct FetchedRows: Sendable {
         package let ledgers: LedgerRange
         /// Rows of each of the protocols, in the request's order.
         package let counts: [Int]
@@ -81,7 +68,7 @@ package struct FetchScheduler<Page: Sendable, Rows: Sendable>: Sendable {
         }
     }
 
-    /// Why a request or a piece came to nothing.
+    /// Why a request came to nothing.
     package struct Failure: Error, Sendable, Hashable {
         /// The ledger that is wrong, where one is.
         package let ledger: UInt32?
@@ -100,8 +87,8 @@ package struct FetchScheduler<Page: Sendable, Rows: Sendable>: Sendable {
     package enum Event: Sendable {
         case assigned([Batch])
         case revoked([BatchID])
-        case arrived(id: Int, Page, LedgerRange)
-        case decoded(id: Int, DecodedRows)
+        /// The request has ended, with rows of its first ledgers.
+        case fetched(id: Int, FetchedRows)
         case failed(id: Int, Failure)
         case reply(RowsReply)
         case tick
@@ -109,12 +96,10 @@ package struct FetchScheduler<Page: Sendable, Rows: Sendable>: Sendable {
 
     /// What has to be done.
     package enum Action: Sendable {
-        /// Followed by `arrived` or `failed`.
+        /// Followed by `fetched` or `failed`.
         case request(Request)
-        /// Nobody waits for the request, or the piece, any more.
+        /// Nobody waits for the request any more.
         case cancel(id: Int)
-        /// Followed by `decoded` or `failed`.
-        case decode(Piece)
         case offer(PartHeader)
         case send(PartHeader, [Rows])
         case withdraw(number: Int)
@@ -138,23 +123,13 @@ package struct FetchScheduler<Page: Sendable, Rows: Sendable>: Sendable {
     }
 
     private struct Job {
-        enum State {
-            case requested
-            case arrived(Page)
-            case decoding(Page)
-        }
-
         let id: Int
-        /// Those that are not decoded yet.
-        var ledgers: LedgerRange
+        let ledgers: LedgerRange
         let protocols: [ProtocolID]
-        /// Higher ledgers were requested before it.
-        let isLate: Bool
-        var state: State
     }
 
     private struct Finished {
-        let rows: DecodedRows
+        let rows: FetchedRows
         let protocols: [ProtocolID]
     }
 
@@ -182,8 +157,9 @@ package struct FetchScheduler<Page: Sendable, Rows: Sendable>: Sendable {
     private var offerable = LedgerMap<Bool>()
     private var parts: [Int: Part] = [:]
     private var partOfLedger = LedgerMap<Int>()
-    private var decoding = 0
     private var asked = 0
+    /// Bytes of rows that the last requests gave, the newest last.
+    private var recentBytes: [Int] = []
     /// The length of the last batch: what one more will probably bring.
     private var batchLength = 100
     private var ticks = 0
@@ -194,10 +170,10 @@ package struct FetchScheduler<Page: Sendable, Rows: Sendable>: Sendable {
     package private(set) var nextNumber: Int
     /// Bytes of rows that are here.
     package private(set) var heldBytes = 0
-    /// Ledgers to ask for in one request at the moment.
-    package var pageLength = 1 {
-        didSet { pageLength = max(1, min(pageLength, 10_000)) }
-    }
+    /// Ledgers to ask for in one request that begins with this ledger, at the moment.
+    package var requestLength: @Sendable (UInt32) -> Int = { _ in 1 }
+    /// Requests that should be in flight at the moment.
+    package var requestsInFlight = 8
 
     package init(run: RunID, worker: WorkerID, round: RoundNumber, limits: Limits, firstNumber: Int) {
         self.run = run
@@ -225,8 +201,7 @@ package struct FetchScheduler<Page: Sendable, Rows: Sendable>: Sendable {
         case .assigned(let batches): for batch in batches { add(batch, &actions) }
         case .revoked(let ids):
             for first in ids.compactMap({ leaseOfBatch[$0] }) { endLease(first, &actions) }
-        case .arrived(let id, let page, let ledgers): arrived(id, page, ledgers, &actions)
-        case .decoded(let id, let rows): decoded(id, rows, &actions)
+        case .fetched(let id, let rows): fetched(id, rows, &actions)
         case .failed(let id, let failure): failed(id, failure, &actions)
         case .reply(let reply): take(reply, &actions)
         case .tick: tick(&actions)
@@ -297,7 +272,7 @@ package struct FetchScheduler<Page: Sendable, Rows: Sendable>: Sendable {
         }
     }
 
-    // MARK: Requests and pages
+    // MARK: Requests
 
     /// Ledgers have to be requested (again); joined with their neighbours, so that requests may span batches.
     private mutating func reopen(_ ledgers: LedgerRange, _ protocols: [ProtocolID]) {
@@ -331,48 +306,32 @@ package struct FetchScheduler<Page: Sendable, Rows: Sendable>: Sendable {
     private mutating func cut(_ first: UInt32) -> Open? {
         guard let piece = open[first] else { return nil }
         close(first)
-        let count = piece.ledgers.count
-        // A remainder of a few ledgers would be a request of its own: better a slightly longer page or two equal ones.
-        let length = count <= pageLength ? count : min(pageLength, count < 2 * pageLength ? (count + 1) / 2 : pageLength)
-        let last = first + UInt32(max(1, length) - 1)
+        let last = first + UInt32(min(length(from: first), piece.ledgers.count) - 1)
         if last < piece.ledgers.upperBound { reopen((last + 1)...piece.ledgers.upperBound, piece.protocols) }
         return Open(ledgers: first...last, protocols: piece.protocols)
     }
 
-    private mutating func arrived(_ id: Int, _ page: Page, _ ledgers: LedgerRange, _ actions: inout [Action]) {
-        guard let first = jobOfID[id], var job = jobs[first], case .requested = job.state else { return }
-        guard ledgers.lowerBound == first, ledgers.upperBound <= job.ledgers.upperBound else {
-            let reason = "ledgers \(ledgers) came where \(job.ledgers) were requested"
-            return failed(id, Failure(ledger: nil, reason: reason, isPermanent: false), &actions)
-        }
-        if ledgers.upperBound < job.ledgers.upperBound { reopen((ledgers.upperBound + 1)...job.ledgers.upperBound, job.protocols) }
-        job.ledgers = ledgers
-        job.state = .arrived(page)
-        jobs[first] = job
-    }
+    private func length(from first: UInt32) -> Int { max(1, min(requestLength(first), 10_000)) }
 
-    private mutating func decoded(_ id: Int, _ decoded: DecodedRows, _ actions: inout [Action]) {
-        guard let first = jobOfID[id], var job = jobs[first], case .decoding(let page) = job.state else { return }
-        let end = decoded.ledgers.upperBound
-        guard decoded.ledgers.lowerBound == first, end <= job.ledgers.upperBound, decoded.counts.count == job.protocols.count,
-            decoded.bytes >= 0
+    private mutating func fetched(_ id: Int, _ fetched: FetchedRows, _ actions: inout [Action]) {
+        guard let first = jobOfID[id], let job = jobs[first] else { return }
+        let end = fetched.ledgers.upperBound
+        guard fetched.ledgers.lowerBound == first, end <= job.ledgers.upperBound, fetched.counts.count == job.protocols.count,
+            fetched.bytes >= 0
         else {
-            let reason = "rows of \(decoded.ledgers) came where \(job.ledgers) were to be decoded"
+            let reason = "rows of \(fetched.ledgers) came where \(job.ledgers) were requested"
             return failed(id, Failure(ledger: nil, reason: reason, isPermanent: false), &actions)
         }
         remove(job: first)
-        if end < job.ledgers.upperBound {
-            job.ledgers = (end + 1)...job.ledgers.upperBound
-            job.state = .arrived(page)
-            jobs[end + 1] = job
-            jobOfID[id] = end + 1
-        }
-        rows[first] = Finished(rows: decoded, protocols: job.protocols)
-        heldBytes += decoded.bytes
+        if end < job.ledgers.upperBound { reopen((end + 1)...job.ledgers.upperBound, job.protocols) }
+        if recentBytes.count == Self.requestsRemembered { recentBytes.removeFirst() }
+        recentBytes.append(fetched.bytes)
+        rows[first] = Finished(rows: fetched, protocols: job.protocols)
+        heldBytes += fetched.bytes
         noteIfOfferable(first)
     }
 
-    /// A request or piece has failed: the batch of the ledger that is wrong is given back, or all batches of the request where none is named.
+    /// A request has failed: the batch of the ledger that is wrong is given back, or all batches of the request where none is named.
     private mutating func failed(_ id: Int, _ failure: Failure, _ actions: inout [Action]) {
         guard let first = jobOfID[id], let job = remove(job: first) else { return }
         reopen(job.ledgers, job.protocols)
@@ -391,7 +350,6 @@ package struct FetchScheduler<Page: Sendable, Rows: Sendable>: Sendable {
         guard let job = jobs[first] else { return nil }
         jobs[first] = nil
         jobOfID[job.id] = nil
-        if case .decoding = job.state { decoding -= 1 }
         return job
     }
 
@@ -544,58 +502,40 @@ package struct FetchScheduler<Page: Sendable, Rows: Sendable>: Sendable {
     /// The lowest ledger that is here or has to be fetched.
     private var lowest: UInt32? { [open.first, jobs.first, rows.first, partOfLedger.first].compactMap { $0 }.min() }
 
-    /// Whether one more piece may be decoded.
-    private var hasRoom: Bool { heldBytes + (decoding + 1) * limits.allowance <= limits.budget }
+    private static var requestsRemembered: Int { 32 }
+
+    /// Whether one more request may be begun.
+    private var hasRoom: Bool {
+        let expected = recentBytes.max() ?? limits.allowance / 4
+        return heldBytes + (jobs.count + 1) * expected <= limits.budget
+    }
 
     private mutating func proceed(_ actions: inout [Action]) {
         offerWhatIsRipe(&actions)
-        decodeWhatFits(&actions)
         requestWhatFits(&actions)
         askForWork(&actions)
-    }
-
-    private mutating func decodeWhatFits(_ actions: inout [Action]) {
-        // No more of them than requests.
-        for first in jobs.ledgers {
-            guard decoding < limits.decoders else { return }
-            guard var job = jobs[first], case .arrived(let page) = job.state else { continue }
-            guard hasRoom || first == lowest else { return letGoOfPages() }
-            job.state = .decoding(page)
-            jobs[first] = job
-            decoding += 1
-            actions.append(
-                .decode(Piece(id: job.id, page: page, ledgers: job.ledgers, protocols: job.protocols, allowance: limits.allowance)))
-        }
-    }
-
-    /// The source may make a request wait for the memory of pages; these must not wait for that request.
-    private mutating func letGoOfPages() {
-        guard let first = jobs.first, first == lowest, let job = jobs[first], job.isLate, case .requested = job.state else { return }
-        for first in jobs.ledgers {
-            guard let job = jobs[first], case .arrived = job.state else { continue }
-            remove(job: first)
-            reopen(job.ledgers, job.protocols)
-        }
     }
 
     private mutating func requestWhatFits(_ actions: inout [Action]) {
         while let first = open.first {
             let isLowest = first == lowest
-            guard isLowest || (jobs.count < limits.concurrency && hasRoom), let next = cut(first) else { return }
-            let highest = [jobs.last, rows.last, partOfLedger.last].compactMap { $0 }.max() ?? 0
-            let job = Job(id: nextNumber, ledgers: next.ledgers, protocols: next.protocols, isLate: highest > first, state: .requested)
+            guard isLowest || (jobs.count < slots && hasRoom), let next = cut(first) else { return }
+            let job = Job(id: nextNumber, ledgers: next.ledgers, protocols: next.protocols)
             nextNumber += 1
             jobs[first] = job
             jobOfID[job.id] = first
-            actions.append(.request(Request(id: job.id, ledgers: job.ledgers, protocols: job.protocols)))
+            actions.append(
+                .request(Request(id: job.id, ledgers: job.ledgers, protocols: job.protocols, allowance: limits.allowance)))
         }
     }
 
-    /// Asks for enough that every request slot has its next page at hand, and no more.
+    private var slots: Int { max(1, min(requestsInFlight, limits.concurrency)) }
+
+    /// Asks for enough that every request slot has its next request at hand, and no more.
     private mutating func askForWork(_ actions: inout [Action]) {
         var wanted = 0
         if hasRoom {
-            let missing = limits.concurrency * pageLength - openLedgers - asked * batchLength
+            let missing = slots * length(from: leases.last ?? 1) - openLedgers - asked * batchLength
             wanted = min(max(0, (missing + batchLength - 1) / batchLength), 1000, limits.batches - leases.count - asked)
         } else if asked == 0 {
             wanted = 1

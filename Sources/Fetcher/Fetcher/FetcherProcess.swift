@@ -11,7 +11,7 @@ import ZeroMQ
 struct FetcherConfiguration: Sendable {
     let worker: WorkerSettings
     let rpcURL: String
-    /// Requests in flight at once.
+    /// Requests in flight at most.
     let concurrency: Int
     /// Ledgers per request at most; the source chooses within it by what the server manages.
     let pageSize: Int
@@ -28,8 +28,7 @@ struct FetcherProcess: Sendable {
         case source(registration: Int, Result<Void, LedgerSourceError>)
         /// The contracts of a round; nil where they are malformed.
         case contracts(RoundNumber, RoundGate.Contracts?)
-        case page(id: Int, Result<LedgerPage, LedgerSourceError>, seconds: Double)
-        case decoded(id: Int, Result<PageDecoder.Outcome, Scheduler.Failure>)
+        case fetched(id: Int, Result<RequestProcessor.Outcome, Scheduler.Failure>, seconds: Double)
         case reply(RowsReply)
     }
 
@@ -37,7 +36,7 @@ struct FetcherProcess: Sendable {
     private struct Round {
         let number: RoundNumber
         var scheduler: Scheduler
-        let decoder: PageDecoder
+        let tracked: TrackedContracts
         let rows: DealerSocket
         let replies: Task<Void, Never>
         /// By the number of the request.
@@ -71,31 +70,24 @@ struct FetcherProcess: Sendable {
     private enum End { case inGoodOrder(String), unfit(String) }
 
     let source: any LedgerSource
-    /// Throws `wrongNetwork` where the source is on another network.
-    let requireNetwork: @Sendable (String) async throws(LedgerSourceError) -> Void
-    /// Requests that had to be repeated since the start.
-    let retries: @Sendable () -> Int
     let limits: Scheduler.Limits
     let service: Service
     let logger: Logger
-    let scratches = ScratchPool()
     private static let sourcePause = Duration.seconds(5)
 
     /// A fetcher as a process: until the coordinator ends the run or a signal comes.
     /// - Returns: false where its source is of no use.
     static func run(_ configuration: FetcherConfiguration, logger: Logger) async throws -> Bool {
-        // A page is tried for a minute; then its batch goes back and may be tried elsewhere.
+        // A request is tried for a minute; then its batch goes back and may be tried elsewhere.
         var options = RPCOptions()
-        options.pageSizer = PageSizer(maximum: configuration.pageSize, first: 1)
+        options.pageSizer = PageSizer(maximum: configuration.pageSize)
+        options.requestsInFlight = min(4, configuration.concurrency)...configuration.concurrency
         options.maximumConnections = configuration.concurrency + 1
         let rpc = try StellarRPC(url: configuration.rpcURL, options: options, retry: RetryPolicy(total: .seconds(60)), logger: logger)
         var limits = Scheduler.Limits()
         limits.concurrency = configuration.concurrency
-        limits.decoders = min(configuration.concurrency, max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
         let service = try Service(configuration.worker, logger: logger)
-        let process = FetcherProcess(
-            source: rpc, requireNetwork: { passphrase throws(LedgerSourceError) in try await rpc.requireNetwork(passphrase) },
-            retries: { rpc.counters.retries }, limits: limits, service: service, logger: logger)
+        let process = FetcherProcess(source: rpc, limits: limits, service: service, logger: logger)
         let inGoodOrder = try await service.run { await process.run($0) }
         await rpc.shutdown()
         return inGoodOrder
@@ -132,7 +124,8 @@ struct FetcherProcess: Sendable {
             state.gate.halt()
             state.endRound()
         case .link(.tick):
-            state.counters.retries = retries()
+            state.counters.retries = source.retries
+            state.counters.responseBytes = source.bytesReceived
             service.link.send(.heartbeat(holding: state.round?.scheduler.holding ?? [], counters: state.counters))
             schedule(.tick, &state)
         case .link(.command(let command, let frames)): take(command, frames, &state)
@@ -149,23 +142,15 @@ struct FetcherProcess: Sendable {
                 logger.error("contracts of no use, asking for the whole set", metadata: ["round": "\(round)", "reason": "\(reason)"])
                 service.link.send(.contractsMissing(round: round))
             }
-        case .local(.page(let id, let result, let seconds)):
+        case .local(.fetched(let id, let result, let seconds)):
             state.round?.requests[id] = nil
             state.counters.fetchSeconds += seconds
-            switch result {
-            case .success(let page):
-                state.counters.responseBytes += page.byteCount
-                schedule(.arrived(id: id, page, page.ledgers), &state)
-            case .failure(let error):
-                schedule(.failed(id: id, Scheduler.Failure(error)), &state)
-            }
-        case .local(.decoded(let id, let result)):
             switch result {
             case .success(let outcome):
                 state.counters.ledgers += outcome.rows.ledgers.count
                 state.counters.processSeconds += outcome.seconds
                 state.counters.ignoredEvents += outcome.ignoredEvents
-                schedule(.decoded(id: id, outcome.rows), &state)
+                schedule(.fetched(id: id, outcome.rows), &state)
             case .failure(let failure):
                 schedule(.failed(id: id, failure), &state)
             }
@@ -192,7 +177,7 @@ struct FetcherProcess: Sendable {
     private func checkSource(_ passphrase: String, _ registration: Int) async {
         while !Task.isCancelled {
             do throws(LedgerSourceError) {
-                try await requireNetwork(passphrase)
+                try await source.requireNetwork(passphrase)
                 return service.report(.source(registration: registration, .success(())))
             } catch {
                 if error.code == .wrongNetwork { return service.report(.source(registration: registration, .failure(error))) }
@@ -260,11 +245,11 @@ struct FetcherProcess: Sendable {
             }
         }
         logger.debug("round begins", metadata: ["round": "\(opening.round)", "contracts": "\(opening.contracts.set.count)"])
-        let scheduler = Scheduler(
+        var scheduler = Scheduler(
             run: state.run, worker: state.worker, round: opening.round, limits: limits, firstNumber: state.nextNumber)
+        scheduler.requestLength = { [source] in source.requestLength(from: $0) }
         state.round = Round(
-            number: opening.round, scheduler: scheduler,
-            decoder: PageDecoder(tracked: opening.contracts.tracked, scratches: scratches, logger: logger), rows: rows, replies: replies)
+            number: opening.round, scheduler: scheduler, tracked: opening.contracts.tracked, rows: rows, replies: replies)
         schedule(nil, &state)
     }
 
@@ -272,18 +257,16 @@ struct FetcherProcess: Sendable {
 
     /// Lets the scheduler take an event (nil: the round begins), and does what it wants.
     private func schedule(_ event: Scheduler.Event?, _ state: inout State) {
-        guard let number = state.round?.number, let rows = state.round?.rows, let decoder = state.round?.decoder else { return }
-        state.round?.scheduler.pageLength = source.pageLength
+        guard let number = state.round?.number, let rows = state.round?.rows, let tracked = state.round?.tracked else { return }
+        state.round?.scheduler.requestsInFlight = source.requestsInFlight
         // In place: a copy of the round would make each step copy the scheduler.
         let actions = if let event { state.round?.scheduler.take(event) } else { state.round?.scheduler.begin() }
         for action in actions ?? [] {
             switch action {
             case .request(let request):
-                state.round?.requests[request.id] = Task { await fetch(request) }
+                state.round?.requests[request.id] = Task { await fetch(request, tracked) }
             case .cancel(let id):
                 state.round?.requests.removeValue(forKey: id)?.cancel()
-            case .decode(let piece):
-                Task { decode(piece, decoder) }
             case .offer(let header):
                 send(.offer(header), [], on: rows)
             case .send(let header, let pieces):
@@ -304,27 +287,17 @@ struct FetcherProcess: Sendable {
         }
     }
 
-    private func fetch(_ request: Scheduler.Request) async {
+    private func fetch(_ request: Scheduler.Request, _ tracked: TrackedContracts) async {
         let began = ContinuousClock.now
-        let result: Result<LedgerPage, LedgerSourceError>
-        do {
-            result = .success(try await source.page(from: request.ledgers.lowerBound, limit: request.ledgers.count))
+        let result: Result<RequestProcessor.Outcome, Scheduler.Failure>
+        do throws(Scheduler.Failure) {
+            result = .success(try await RequestProcessor.run(request, from: source, tracked: tracked, logger: logger))
         } catch {
             result = .failure(error)
         }
-        // A page that nobody waits for is let go here.
+        // Rows that nobody waits for are let go here.
         if Task.isCancelled { return }
-        service.report(.page(id: request.id, result, seconds: (ContinuousClock.now - began) / .seconds(1)))
-    }
-
-    private func decode(_ piece: Scheduler.Piece, _ decoder: PageDecoder) {
-        let result: Result<PageDecoder.Outcome, Scheduler.Failure>
-        do {
-            result = .success(try decoder.decode(piece))
-        } catch {
-            result = .failure(error)
-        }
-        service.report(.decoded(id: piece.id, result))
+        service.report(.fetched(id: request.id, result, seconds: (ContinuousClock.now - began) / .seconds(1)))
     }
 
     private func send(_ message: RowsMessage, _ frames: [Frame], on socket: DealerSocket) {

@@ -7,7 +7,9 @@ import Operations
 /// `wallet-backend-fetcher`.
 public struct FetcherProgram: AsyncParsableCommand {
     private static let concurrency = Setting(
-        "rpc-concurrency", variable: "RPC_CONCURRENCY", "Requests in flight at once.", .integer(in: 1...64), default: "8")
+        "rpc-concurrency", variable: "RPC_CONCURRENCY",
+        "Requests in flight at most; how many there are follows from the network's latency.",
+        .integer(in: 1...64), default: "64")
     private static let pageSize = Setting(
         "rpc-page-size", variable: "RPC_PAGE_SIZE", "Ledgers per request at most; fewer where they are large or the server slow.",
         .integer(in: 1...200), default: "200")

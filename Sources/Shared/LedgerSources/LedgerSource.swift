@@ -1,17 +1,39 @@
-/// Where ledgers come from: an RPC today, a data lake of zstd objects later.
-///
-/// A source hands out ledgers in pages, a page being whatever it can fetch in one go; callers keep several requests in flight. It may bound the memory
-/// that its pages take: a request then waits until there is room, the one for the lowest ledger first. So a caller lets go of each page without
-/// waiting for another one.
-public protocol LedgerSource: Sendable {
-    /// How many ledgers a page should ask for at the moment, for callers that split a range among requests. It changes with what the source learns.
-    var pageLength: Int { get }
+internal import StellarXDR
+internal import Synchronization
 
-    /// Fetches ledgers `first`, `first + 1`, ..., at most `limit` of them and at least one.
+/// Where ledgers come from: the network's RPC or a data lake.
+///
+/// A source pushes each ledger's bytes to the caller while they arrive, in a buffer that it uses again for the next one: nothing is stored on the way.
+public protocol LedgerSource: Sendable {
+    /// The source as it may be shown, without path and credentials.
+    var endpoint: String { get }
+
+    /// How many ledgers to ask for in one request that begins with `first`, for callers that split a range among requests. It changes with what the
+    /// source learns.
+    func requestLength(from first: UInt32) -> Int
+
+    /// How many requests should be in flight at the moment: enough that nothing waits for the network. It changes with what the source learns.
+    var requestsInFlight: Int { get }
+
+    /// Passes ledgers `first`, `first + 1`, ..., at most `limit` of them and at least one, to `body`, each once and in order.
     ///
-    /// The page may be shorter than asked (the source's tip, its limits, its page length): ask again from `page.ledgers.upperBound + 1`.
-    /// What is transient has been retried when an error comes out; cancelling the task ends the wait at once with the code `cancelled`.
-    func page(from first: UInt32, limit: Int) async throws(LedgerSourceError) -> LedgerPage
+    /// Before `body` sees a ledger, its header has been checked: the sequence is the one expected, the hash is the SHA-256 of the header and the one
+    /// stated beside it, and from the second ledger on `previousLedgerHash` is the hash of the ledger before. The span (a `LedgerCloseMeta`) is valid
+    /// during the call only; `body` runs on the source's own threads and must not block.
+    ///
+    /// There may be fewer ledgers than asked for (the source's tip, its limits, its files): ask again from behind the last one. What is transient has
+    /// been tried again when an error comes out, without passing any ledger twice; ledgers before the one that failed have been passed then. Cancelling
+    /// the task ends it at once with the code `cancelled`.
+    /// - Returns: the ends of the hash chain of what was passed.
+    /// - Throws: `LedgerSourceError`; what `body` throws, which ends the request, as it is.
+    @discardableResult
+    func forEachLedger(
+        from first: UInt32, limit: Int, _ body: @escaping @Sendable (UInt32, RawSpan) throws -> Void
+    ) async throws -> ChainLink
+
+    /// The last ledger that the source has now.
+    /// - Parameter total: longest time for repetitions, instead of the source's own.
+    func latestLedger(within total: Duration?) async throws(LedgerSourceError) -> UInt32
 
     /// Checks that the ledgers are those of the network with this passphrase.
     /// - Throws: `wrongNetwork` with both passphrases, or why the source could not be asked.
@@ -22,4 +44,37 @@ public protocol LedgerSource: Sendable {
     /// - Throws: `outsideRetention` with the ledgers needed and those that the source has, or why the source could not be asked.
     @discardableResult
     func requireLedgers(_ needed: ClosedRange<UInt32>) async throws(LedgerSourceError) -> UInt32
+
+    /// Requests that had to be repeated since the start.
+    var retries: Int { get }
+
+    /// Bytes that came over the wire since the start.
+    var bytesReceived: Int { get }
+
+    /// Ends all requests, connections and threads. The source is of no use afterwards.
+    func shutdown() async
+}
+
+/// A ledger with bytes of its own, whose header has been checked.
+public struct CheckedLedger: Sendable {
+    /// The ledger's number.
+    public let sequence: UInt32
+    /// `LedgerCloseMeta`, as XDR.
+    public let xdr: [UInt8]
+}
+
+extension LedgerSource {
+    /// One request's ledgers with bytes of their own, for whoever keeps them; as `forEachLedger`.
+    public func ledgers(from first: UInt32, limit: Int) async throws -> (ledgers: [CheckedLedger], link: ChainLink) {
+        let copies = Copies()
+        let link = try await forEachLedger(from: first, limit: min(limit, requestLength(from: first))) { sequence, xdr in
+            let copy = CheckedLedger(sequence: sequence, xdr: [UInt8](copying: xdr))
+            copies.ledgers.withLock { $0.append(copy) }
+        }
+        return (copies.ledgers.withLock { $0 }, link)
+    }
+}
+
+private final class Copies: Sendable {
+    let ledgers = Mutex<[CheckedLedger]>([])
 }

@@ -18,11 +18,13 @@ public struct LedgerSourceError: Error, Sendable, Hashable {
         case cutResponse
         /// A response that is not the JSON expected.
         case malformedResponse
-        /// A response larger than the limit set.
+        /// A response, or a ledger in it, larger than the limit set.
         case responseTooLarge
-        /// A page without ledgers although the ledger asked for is in the served range.
+        /// No memory for a ledger beside the others that are on their way.
+        case noRoom
+        /// A response without ledgers although the ledger asked for is in the served range.
         case emptyPage
-        /// A page whose ledgers are not the ones asked for, in order and without gaps.
+        /// A response whose ledgers are not the ones asked for, in order and without gaps.
         case unexpectedLedgers
         /// The ledger asked for is later than the server's latest: the server is behind.
         case pastLatest
@@ -42,7 +44,7 @@ public struct LedgerSourceError: Error, Sendable, Hashable {
         case badLedger
         /// A ledger of a version that this build does not know.
         case unknownVersion
-        /// A ledger whose header gives another sequence than the page.
+        /// A ledger whose header gives another sequence than the one expected.
         case wrongSequence
         /// A ledger whose claimed hash is not the SHA-256 of its header.
         case wrongHash
@@ -84,6 +86,7 @@ public struct LedgerSourceError: Error, Sendable, Hashable {
         switch code {
         case .invalidURL, .outsideRetention, .wrongNetwork, .methodNotFound, .invalidRequest, .refused, .unknownVersion: false
         case .connection, .timeout, .overloaded, .serverFailure, .emptyResponse, .cutResponse, .malformedResponse, .responseTooLarge,
+            .noRoom,
             .emptyPage, .unexpectedLedgers, .pastLatest, .badBase64, .badLedger, .wrongSequence, .wrongHash, .brokenChain, .cancelled,
             .closed:
             true
@@ -104,7 +107,8 @@ extension LedgerSourceError.Code {
 
     var repetition: Repetition {
         switch self {
-        case .connection, .timeout, .overloaded, .serverFailure, .emptyResponse, .cutResponse, .emptyPage, .pastLatest: .whileTimeLasts
+        case .connection, .timeout, .overloaded, .serverFailure, .emptyResponse, .cutResponse, .noRoom, .emptyPage, .pastLatest:
+            .whileTimeLasts
         case .malformedResponse, .responseTooLarge, .unexpectedLedgers, .badBase64, .badLedger, .wrongSequence, .wrongHash, .brokenChain:
             .aFewTimes
         case .invalidURL, .outsideRetention, .wrongNetwork, .methodNotFound, .invalidRequest, .refused, .unknownVersion, .cancelled,

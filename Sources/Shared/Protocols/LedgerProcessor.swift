@@ -4,7 +4,7 @@ public import StellarXDR
 /// Turns ledgers into rows, for all protocols of a batch in one walk through each ledger.
 ///
 /// Rows gather until they are taken. Which rows a ledger gives does not depend on the ledgers before it.
-public struct LedgerProcessor {
+public struct LedgerProcessor: Sendable {
     /// The protocols, in the order that they were given in; ``rows`` and ``counts`` follow it.
     public let protocols: [ProtocolID]
     /// Events of each protocol's contracts.
@@ -15,7 +15,7 @@ public struct LedgerProcessor {
     private let tracked: TrackedContracts
     /// For each protocol of ``TrackedContracts/protocols`` its index here; -1 where nobody asked for it.
     private let indices: [Int]
-    private let onIgnored: ((IgnoredEvent) -> Void)?
+    private let onIgnored: (@Sendable (IgnoredEvent) -> Void)?
 
     /// - Parameters:
     ///   - protocols: the protocols to make rows of; each once.
@@ -23,7 +23,7 @@ public struct LedgerProcessor {
     ///   - onIgnored: called with each event of a tracked contract that gives no row, at once. Costs nothing when nil.
     /// - Throws: ``LedgerProcessingError`` if this build has no processor for a protocol.
     public init(
-        protocols: [ProtocolID], tracked: TrackedContracts, onIgnored: ((IgnoredEvent) -> Void)? = nil
+        protocols: [ProtocolID], tracked: TrackedContracts, onIgnored: (@Sendable (IgnoredEvent) -> Void)? = nil
     ) throws(LedgerProcessingError) {
         var processors: [any ProtocolProcessor] = []
         for id in protocols {

@@ -1,5 +1,8 @@
 import LedgerSources
 import Logging
+import StellarXDR
+import Synchronization
+import Testing
 
 /// Runs `body` with a client of the server on `port` that waits on `clock` and never by chance: each wait is as long as its policy allows.
 func withClient<Value: Sendable>(
@@ -42,4 +45,42 @@ func withClientFailure<Value: Sendable>(
     } catch {
         return nil
     }
+}
+
+extension StellarRPC {
+    /// One request's ledgers, by their number, when all that was passed is what the sample has.
+    @discardableResult
+    func fetched(from first: UInt32, limit: Int) async throws(LedgerSourceError) -> ClosedRange<UInt32> {
+        let passed = Passed()
+        do {
+            let link = try await forEachLedger(from: first, limit: limit) { sequence, xdr in
+                let bytes = [UInt8](copying: xdr)
+                let sample = try SampleLedgers.xdr(sequence)
+                #expect(bytes == sample)
+                passed.ledgers.withLock { $0.append(sequence) }
+            }
+            #expect(passed.ledgers.withLock { $0 } == Array(link.ledgers), "in order, and each once")
+            return link.ledgers
+        } catch let error as LedgerSourceError {
+            throw error
+        } catch {
+            Issue.record(error)
+            throw LedgerSourceError(.badLedger, "\(error)", endpoint: endpoint)
+        }
+    }
+}
+
+extension StellarRPC {
+    /// A request that must give just these ledgers.
+    func expect(_ expected: ClosedRange<UInt32>, from first: UInt32, limit: Int, at location: SourceLocation = #_sourceLocation)
+        async throws
+    {
+        let ledgers = try await fetched(from: first, limit: limit)
+        #expect(ledgers == expected, sourceLocation: location)
+    }
+}
+
+/// The numbers of ledgers that were passed.
+final class Passed: Sendable {
+    let ledgers = Mutex<[UInt32]>([])
 }

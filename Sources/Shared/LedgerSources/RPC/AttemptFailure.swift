@@ -13,12 +13,17 @@ struct AttemptFailure: Error {
     var retryAfter: Duration?
     /// The next try should not wait: a kept connection turned out to be dead, or a limit was just learned.
     var retryAtOnce = false
-    /// The response had no room in memory: no failure of the server, and to be asked for in smaller pieces.
-    var brokenOff: ResponseBrokenOff?
+    /// The ledger that is wrong, where one is.
+    var ledger: UInt32?
+    /// Whoever takes the ledgers wants no more, and threw this: no failure of the server.
+    var stopped: (any Error)?
 
-    init(_ code: LedgerSourceError.Code, _ detail: String, retryAfter: Duration? = nil, retryAtOnce: Bool = false) {
+    init(
+        _ code: LedgerSourceError.Code, _ detail: String, ledger: UInt32? = nil, retryAfter: Duration? = nil, retryAtOnce: Bool = false
+    ) {
         self.code = code
         self.detail = detail
+        self.ledger = ledger
         self.retryAfter = retryAfter
         self.retryAtOnce = retryAtOnce
     }
@@ -29,11 +34,11 @@ extension AttemptFailure {
     init(transport error: any Error, responseBegun: Bool) {
         switch error {
         case let error as HTTPClientError: self.init(client: error, responseBegun: responseBegun)
-        case let error as ResponseTooLarge:
-            self.init(.responseTooLarge, "the response of \(error.bytes) bytes or more is larger than allowed")
-        case let error as ResponseBrokenOff:
-            self.init(.responseTooLarge, "the response of \(error.bytes) bytes or more has no room in memory at the moment")
-            brokenOff = error
+        case let error as AttemptFailure: self = error
+        case let error as LedgersStream.Stopped:
+            self.init(.cancelled, "the ledgers are not wanted any more")
+            stopped = error.error
+        case let error as JSONError: self.init(error.reason == .unexpectedEnd ? .cutResponse : .malformedResponse, "\(error)")
         case let error as NIOConnectionError:
             let cause =
                 error.connectionErrors.first.map { Self.plain($0.error) } ?? error.dnsAError.map { Self.plain($0) } ?? "unknown host"

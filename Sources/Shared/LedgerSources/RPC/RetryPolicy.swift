@@ -98,7 +98,8 @@ struct Retrying {
             let delay = policy.delay(afterTry: tries, failure)
             guard policy.allowsAnother(after: tries, failure), elapsed + delay <= total else {
                 throw LedgerSourceError(
-                    failure.code, "\(what): \(failure.detail)", endpoint: endpoint, ledgers: ledgers, tries: tries, elapsed: elapsed)
+                    failure.code, failure.ledger == nil ? "\(what): \(failure.detail)" : failure.detail, endpoint: endpoint,
+                    ledgers: failure.ledger.map { $0...$0 } ?? ledgers, tries: tries, elapsed: elapsed)
             }
             tell(what, ledgers, failure, tries, delay)
             onRetry()

@@ -15,15 +15,16 @@ public struct RPCOptions: Sendable {
     public var connectionIdleTimeout: Duration = .seconds(20)
     /// Most connections, hence requests in flight; further ones queue.
     public var maximumConnections: Int = 32
-    /// Threads that do the receiving. One manages about a gigabyte per second.
-    public var eventLoopThreads: Int = 1
-    /// Longest response that is taken, in bytes.
-    public var maximumResponseBytes: Int = 512 << 20
-    /// Bytes that all responses may have together, those in flight and those whose pages are still held. Requests for ledgers wait until there is room.
-    /// The response for a single ledger may go beyond it, one at a time.
-    public var responseBudget: Int = 96 << 20
-    /// Bytes that one read from a socket can bring. Reads of 1 MiB cost a third less CPU per byte than NIO's usual 64 KiB, longer ones no less.
-    public var readBufferBytes: Int = 1 << 20
+    /// Threads that receive, decode and pass ledgers on.
+    public var threads: Int = ProcessInfo.processInfo.activeProcessorCount
+    /// Requests for ledgers in flight, at least and at most; how many there are in between is found out.
+    public var requestsInFlight: ClosedRange<Int> = 4...64
+    /// Bytes that the ledgers on their way may have together, decoded. A single ledger may go beyond it, one at a time.
+    public var ledgerMemory: Int = 48 << 20
+    /// Longest ledger that is taken, in bytes of XDR.
+    public var longestLedger: Int = 128 << 20
+    /// Bytes that one read from a socket brings: longer ones cost more in the cache than they save in calls.
+    public var readBufferBytes: Int = 1 << 17
     /// How pages are sized at the start.
     public var pageSizer: PageSizer = PageSizer()
 
@@ -56,11 +57,9 @@ public final class StellarRPC: LedgerSource {
         public var requests = 0
         /// Requests that were repetitions after a failure.
         public var retries = 0
-        /// Responses that had no room in memory, and were asked for again in smaller pieces.
-        public var brokenOff = 0
         /// Bytes of bodies received.
         public var bytesReceived = 0
-        /// Ledgers received, in pages that were accepted.
+        /// Ledgers that were passed on.
         public var ledgersReceived = 0
     }
 
@@ -68,6 +67,8 @@ public final class StellarRPC: LedgerSource {
     let retrying: Retrying
     let sizer: Mutex<PageSizer>
     let counted: Mutex<Counters>
+    let buffers: LedgerBuffers
+    let inFlight: Mutex<InFlight>
 
     /// - Parameters:
     ///   - url: `http` or `https`, with user and password or a path with a key if the provider wants one.
@@ -81,6 +82,8 @@ public final class StellarRPC: LedgerSource {
         transport = RPCTransport(try RPCEndpoint(url), options)
         counted = Mutex(Counters())
         sizer = Mutex(options.pageSizer)
+        buffers = LedgerBuffers(limit: options.ledgerMemory, longest: options.longestLedger)
+        inFlight = Mutex(InFlight(options.requestsInFlight, lanes: options.threads, first: 12))
         retrying = Retrying(policy: retry, endpoint: transport.endpoint.shown, logger: logger)
     }
 
@@ -90,8 +93,11 @@ public final class StellarRPC: LedgerSource {
     /// What has gone over the wire so far.
     public var counters: Counters { counted.withLock { $0 } }
 
-    /// What its responses take.
-    package var memory: ResponseMemory { transport.memory }
+    /// Requests that were repetitions after a failure.
+    public var retries: Int { counters.retries }
+
+    /// Bytes of bodies received.
+    public var bytesReceived: Int { counters.bytesReceived }
 
     /// Ends all requests (with the code `closed` or `connection`), connections and threads. The instance is of no use afterwards.
     public func shutdown() async {
@@ -125,13 +131,13 @@ public final class StellarRPC: LedgerSource {
     ///
     /// A server may serve older ledgers than its `oldestLedger` says: it is asked for the first one before it is refused.
     /// - Returns: the last ledger that the server has.
-    /// - Throws: `outsideRetention` with both ranges whole; otherwise as `health` and `page`.
+    /// - Throws: `outsideRetention` with both ranges whole; otherwise as `health` and `forEachLedger`.
     @discardableResult
     public func requireLedgers(_ needed: ClosedRange<UInt32>) async throws(LedgerSourceError) -> UInt32 {
         let health = try await health()
         if let oldest = health.oldestLedger, needed.lowerBound >= oldest { return health.latestLedger }
         do throws(LedgerSourceError) {
-            _ = try await page(from: needed.lowerBound, limit: 1)
+            try await firstLedger(needed.lowerBound)
         } catch {
             switch error.code {
             // Some servers refuse, others give nothing or the ledgers that they do have.
@@ -152,7 +158,7 @@ public final class StellarRPC: LedgerSource {
         _ method: String, _ type: Result.Type, within total: Duration?
     ) async throws(LedgerSourceError) -> Result {
         try await retrying.run(method, within: total, onRetry: countRetry) { _ throws(AttemptFailure) in
-            let body = try await self.post(#"{"jsonrpc":"2.0","id":1,"method":"\#(method)"}"#, asked: nil, limit: .small)
+            let body = try await self.post(#"{"jsonrpc":"2.0","id":1,"method":"\#(method)"}"#)
             let envelope: RPCEnvelope<Result>
             do {
                 envelope = try JSONDecoder().decode(RPCEnvelope<Result>.self, from: Data(body.readableBytesView))
@@ -169,35 +175,45 @@ public final class StellarRPC: LedgerSource {
         }
     }
 
-    /// Sends one request; returns the body of a response with status 2xx, and of another one if it is a JSON-RPC error that says more than the status.
-    func post(_ json: String, asked: ClosedRange<UInt32>?, limit: ResponseLimit) async throws(AttemptFailure) -> ByteBuffer {
+    /// Sends a request that is not for ledgers.
+    private func post(_ json: String) async throws(AttemptFailure) -> ByteBuffer {
         counted.withLock { $0.requests += 1 }
-        var response = try await transport.post(json, limit: limit)
-        counted.withLock { $0.bytesReceived += response.body.readableBytes }
-        do throws(AttemptFailure) {
-            try Self.check(response, asked)
-        } catch {
-            if case .room(let room, _) = limit { room.giveBack(&response.body) }
-            throw error
-        }
-        return response.body
+        let receiver = ResponseReceiver(nil)
+        try await transport.post(json, to: receiver)
+        let response = receiver.end()
+        counted.withLock { $0.bytesReceived += response.bytes }
+        try check(response.head, response.bytes, response.small, nil)
+        return response.small
     }
 
-    private static func check(_ response: HTTPResponse, _ asked: ClosedRange<UInt32>?) throws(AttemptFailure) {
-        let head = response.head
-        guard (200...299).contains(head.status) else {
+    /// Refuses a response with another status than 2xx, by the JSON-RPC error in it where that says more than the status, and one without a body.
+    func check(_ head: ResponseHead?, _ bytes: Int, _ body: ByteBuffer, _ asked: ClosedRange<UInt32>?) throws(AttemptFailure) {
+        guard let head else { throw AttemptFailure(.connection, "the connection was closed before the response") }
+        if !head.isSuccess {
             let wait = head.retryAfter.flatMap { RetryAfter.delay($0, secondsSince1970: Int64(Date().timeIntervalSince1970)) }
-            if head.status == 400, case .error(let error)? = try? LedgersResponse.scan(response.body.readableBytesUInt8Span) {
-                throw AttemptFailure(error, asked: asked)
+            let said = try? JSONDecoder().decode(RPCEnvelope<RPCHealth>.self, from: Data(body.readableBytesView))
+            if head.status == 400, let error = said?.error {
+                throw AttemptFailure(RPCErrorObject(code: error.code, message: error.message ?? ""), asked: asked)
             }
             throw AttemptFailure(
-                status: head.status, retryAfter: wait, body: String(decoding: response.body.readableBytesView.prefix(300), as: UTF8.self))
+                status: head.status, retryAfter: wait, body: String(decoding: body.readableBytesView.prefix(300), as: UTF8.self))
         }
-        if let encoding = head.encoding {
-            throw AttemptFailure(
-                .malformedResponse, "the response is encoded as \(AttemptFailure.shown(encoding)), which was not asked for")
+        guard bytes > 0 else { throw AttemptFailure(.emptyResponse, "HTTP \(head.status) without a body") }
+    }
+
+    private func firstLedger(_ sequence: UInt32) async throws(LedgerSourceError) {
+        do {
+            try await forEachLedger(from: sequence, limit: 1) { _, _ in }
+        } catch let error as LedgerSourceError {
+            throw error
+        } catch {
+            throw LedgerSourceError(.badLedger, "\(error)", endpoint: endpoint, ledgers: sequence...sequence)
         }
-        guard response.body.readableBytes > 0 else { throw AttemptFailure(.emptyResponse, "HTTP \(head.status) without a body") }
+    }
+
+    /// The last ledger that the server has.
+    public func latestLedger(within total: Duration? = nil) async throws(LedgerSourceError) -> UInt32 {
+        try await health(within: total).latestLedger
     }
 
     func countRetry() {

@@ -24,16 +24,14 @@ public struct PageSizer: Sendable, Hashable {
     private static let pagesRemembered = 8
 
     /// - Parameters:
-    ///   - targetBytes: response bytes per page. 10 MB are about seven pubnet ledgers: long enough that the round trip hardly counts, short enough that
-    ///     nine in flight stay below 96 MB.
+    ///   - targetBytes: response bytes per page. 10 MB are about seven pubnet ledgers: long enough that the round trip hardly counts, short enough for the
+    ///     server, which makes a page as a whole.
     ///   - maximum: stellar-rpc takes at most 200 unless configured otherwise.
-    ///   - first: ledgers in the first request, where not those of pubnet's size. Whoever sends several requests at once begins with one ledger: the
-    ///     responses to all of them come before the first page has taught anything.
-    public init(targetBytes: Int = 10_000_000, maximum: Int = 200, first: Int? = nil) {
+    public init(targetBytes: Int = 10_000_000, maximum: Int = 200) {
         self.targetBytes = max(1, targetBytes)
         self.maximum = max(1, maximum)
         self.ceiling = self.maximum
-        self.length = min(self.maximum, max(1, first ?? self.targetBytes / Self.guessedBytesPerLedger))
+        self.length = min(self.maximum, max(1, self.targetBytes / Self.guessedBytesPerLedger))
     }
 
     /// Response bytes that a ledger is expected to take.
@@ -52,13 +50,6 @@ public struct PageSizer: Sendable, Hashable {
         }
         // Several pages in flight that were asked for at one length prove no more than one of them does.
         choose(atMost: max(length, 2 * min(ledgers, maximum)))
-    }
-
-    /// A response for `ledgers` ledgers had no room in memory; it has `bytes` or more.
-    public mutating func brokenOff(ledgers: Int, bytes: Int) {
-        guard ledgers > 0, bytes >= 0 else { return }
-        remember(bytes, ledgers)
-        choose(atMost: length)
     }
 
     /// A request for `ledgers` ledgers did not come in time. Several requests in flight that fail together halve the ceiling once, as each
