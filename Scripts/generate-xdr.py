@@ -7,11 +7,16 @@ It reads Sources/Shared/StellarXDR/Definitions/Stellar.x. With --check it writes
 
 What is generated:
 
-  - `XDRSkip.name(b, at[, depth])` for types of variable size: checks the value at `at` and gives the offset behind it.
-  - `XDRSkip.checkName(b, at)` for types of fixed size that can be wrong (discriminants, enums, bools): the bytes must be there.
-  - Nothing for types of fixed size that are always right (integers, hashes): they are stepped over by their size.
+  - `name(at[, depth])` of XDRSkip for types of variable size: checks the value at `at` and gives the offset behind it, or `XDRSkip.failed`.
+  - For the types that LedgerReader names, a static function around it, which throws.
+  - Nothing for types of fixed size: where one is part of another, it is stepped over by its size, and what can be wrong in it
+    (discriminants, enums, bools) is checked there.
 
 Neighbouring fields of fixed size share one bounds check, together with the discriminant, length or flag that follows them.
+
+No function looks whether a call failed before it goes on: `failed` lies beyond the end of all bytes, so that the next bounds check finds it,
+and each run of reads begins with one. Only loops stop at once. A failure is then never more than a jump, and most functions, ending in
+another call or in none, keep nothing on the stack. Keep it so: what is read behind a call must be asked for behind the call.
 """
 
 from __future__ import annotations
@@ -24,11 +29,11 @@ sys.dont_write_bytecode = True
 from xdr_definitions import UNBOUNDED, Type, load, parts
 
 # What LedgerReader steps over. The types around these (LedgerCloseMeta, TransactionMeta V3 and V4, counted contract events) it walks itself,
-# field by field.
+# field by field. Each gets a function that throws.
 ROOTS = [
-    "LedgerCloseMetaExt", "LedgerHeader", "TransactionSet", "GeneralizedTransactionSet", "UpgradeEntryMeta", "SCPHistoryEntry", "LedgerKey",
-    "LedgerEntry", "LedgerEntryChanges", "TransactionResult", "OperationMeta", "TransactionMetaV1", "TransactionMetaV2",
-    "SorobanTransactionMetaExt", "SorobanTransactionMetaV2", "SCVal", "ContractEvent", "DiagnosticEvent", "TransactionEvent", "ExtensionPoint",
+    "LedgerCloseMetaExt", "LedgerHeader", "StellarValue", "TransactionSet", "GeneralizedTransactionSet", "UpgradeEntryMeta", "SCPHistoryEntry", "LedgerKey",
+    "LedgerEntry", "LedgerEntryChanges", "TransactionResult", "OperationResult", "OperationMeta", "TransactionMetaV1", "TransactionMetaV2",
+    "SorobanTransactionMetaExt", "SorobanTransactionMetaV2", "SCVal", "ContractEvent", "DiagnosticEvent", "TransactionEvent",
 ]
 TARGET = Path(__file__).resolve().parent.parent / "Sources/Shared/StellarXDR/Generated/XDRSkip.swift"
 
@@ -144,15 +149,6 @@ heads = recursion_heads(names)
 deep = {n for n in names if reachable([n]) & heads}
 
 
-def recursive_arms(name: str) -> list:
-    """The arms of a union in which it can occur again."""
-    inside = lambda arm: {p.name for p in parts(arm) if p.kind == "ref"}
-    arms = [a for a in definitions[name].arms if name in reachable(inside(a[2]))]
-    if any((reachable(inside(a[2])) & heads) for a in definitions[name].arms if a not in arms):
-        raise NotImplementedError(f"{name} contains another recursive type")
-    return arms
-
-
 # Swift
 
 
@@ -163,10 +159,6 @@ def camel(name: str) -> str:
         return name[:1].lower() + name[1:]
     keep = len(run) - 1 if name[len(run)].islower() else len(run)
     return name[:keep].lower() + name[keep:]
-
-
-def upper(name: str) -> str:
-    return name[:1].upper() + name[1:]
 
 
 def plus(offset: int) -> str:
@@ -202,25 +194,31 @@ class Writer:
 
         return Block()
 
+    def guard(self, condition: str, failure: str) -> None:
+        text = f"guard {condition} else {{ return {failure} }}"
+        if 4 * self.indent + len(text) <= 140:
+            self.line(text)
+            return
+        with self.block(f"guard {condition} else"):
+            self.line(f"return {failure}")
+
     # Values of fixed size, whose bytes are known to be there.
 
     def check(self, t: Type, offset: int, label: str) -> None:
         if not needs_check(t):
             return
         t = resolve(t)
-        if t.kind == "ref" and definitions[t.name].kind != "enum":
-            self.line(f"try check{upper(t.name)}(b, {plus(offset)})")
-        else:
-            self.check_body(body(t), offset, label)
+        named = t.kind == "ref" and definitions[t.name].kind != "enum"
+        self.check_body(body(t), offset, t.name if named else label)
 
     def check_body(self, t: Type, offset: int, label: str) -> None:
         if t.kind == "bool":
-            self.line(f'try b.checkBool({plus(offset)}, "{label}")')
+            self.guard(f"uint32({plus(offset)}) <= 1", f'badBool({plus(offset)}, "{label}")')
         elif t.kind == "enum":
             values = sorted(t.values.values())
             if values != list(range(values[0], values[-1] + 1)):
                 raise NotImplementedError(f"{label}: enum with gaps as a field")
-            self.line(f'try b.checkEnum({plus(offset)}, {values[0]}...{values[-1]}, "{label}")')
+            self.guard(f"({values[0]}...{values[-1]}).contains(int32({plus(offset)}))", f'badEnumValue({plus(offset)}, "{label}")')
         elif t.kind == "struct":
             for name, f in t.fields:
                 self.check(f, offset, f"{label}.{name}")
@@ -228,10 +226,10 @@ class Writer:
         elif t.kind == "union":
             label = f"{label}.{t.discriminant_name}"
             if len(t.arms) == 1 and len(t.arms[0][0]) == 1:
-                self.line(f'try b.checkDiscriminant({plus(offset)}, {labels_text(t, t.arms[0][0])}, "{label}")')
+                self.guard(f"int32({plus(offset)}) == {labels_text(t, t.arms[0][0])}", f'badDiscriminant({plus(offset)}, "{label}")')
                 self.check(t.arms[0][2], offset + 4, label)
                 return
-            self.line(f"switch b.int32({plus(offset)}) {{")
+            self.line(f"switch int32({plus(offset)}) {{")
             for labels, name, arm in t.arms:
                 self.line(f"case {labels_text(t, labels)}:")
                 self.indent += 1
@@ -240,7 +238,7 @@ class Writer:
                 if len(self.lines) == before:
                     self.line("break")
                 self.indent -= 1
-            self.line(f'default: throw .badDiscriminant(b.int32({plus(offset)}), {plus(offset)}, "{label}")')
+            self.line(f'default: return badDiscriminant({plus(offset)}, "{label}")')
             self.line("}")
 
     # Values of any size at `at`.
@@ -264,7 +262,7 @@ class Writer:
             following = flat[index] if index < len(flat) else None
             head = 4 if following and resolve(following[1]).kind != "ref" else 0
             if run_size + head:
-                self.line(f'try b.require(at, {lead + run_size + head}, "{(run or [following])[0][0]}")')
+                self.require(lead + run_size + head, (run or [following])[0][0])
             offset = lead
             for label, t in run:
                 self.check(t, offset, label)
@@ -276,24 +274,29 @@ class Writer:
                 self.variable(following[1], following[0])
                 index += 1
 
+    def require(self, size: int, label: str) -> None:
+        self.guard(f"has(at, {size})", f'endsEarly(at, {size}, "{label}")')
+
     def variable(self, t: Type, label: str) -> None:
         """Skips a value of variable size; unless it has a function of its own, its first four bytes are known to be there."""
         t = resolve(t)
         if t.kind == "ref":
             depth = ", depth" if t.name in deep else ""
-            self.line(f"at = try {camel(t.name)}(b, at{depth})")
+            self.line(f"at = {camel(t.name)}(at{depth})")
         elif t.kind == "bytes":
             limit = f", max: {t.size}" if t.size != UNBOUNDED else ""
-            self.line(f'at = try b.skipBytes(at{limit}, "{label}")')
+            self.guard(f"let end = endOfBytes(at{limit})", f'badBytes(at{limit}, "{label}")')
+            self.line("at = end")
         elif t.kind == "list":
             self.list(t, label)
         elif t.kind == "optional":
-            with self.block(f'if try b.flag(at, "{label}")'):
-                self.sequence([(label, t.element)], lead=4)
-            self.lines[-1] += " else {"
+            self.line("switch uint32(at) {")
+            self.line("case 0: at &+= 4")
+            self.line("case 1:")
             self.indent += 1
-            self.line("at &+= 4")
+            self.sequence([(label, t.element)], lead=4)
             self.indent -= 1
+            self.line(f'default: return badOptionalFlag(at, "{label}")')
             self.line("}")
         elif t.kind == "union":
             self.union(t, label)
@@ -303,29 +306,32 @@ class Writer:
     def list(self, t: Type, label: str) -> None:
         limit = f", max: {t.size}" if t.size != UNBOUNDED else ""
         size = fixed_size(t.element)
-        if size is not None and not needs_check(t.element):
-            self.line(f'at = try b.skipArray(at, elementSize: {size}{limit}, "{label}")')
-            return
         # A function may skip several lists one after the other.
         count = camel(label.split(".")[-1]) + "Count"
-        self.line(f'let {count} = try b.count(at, elementSize: {least_size(t.element)}{limit}, "{label}")')
+        least = least_size(t.element)
+        variable = size is None or needs_check(t.element)
+        self.guard(f"{'var' if variable else 'let'} {count} = count(at, elementSize: {least}{limit})", f'badCount(at{limit}, "{label}")')
+        if not variable:
+            self.line(f"at &+= 4 &+ {count} &* {size}")
+            return
         self.line("at &+= 4")
-        with self.block(f"for _ in 0..<{count}"):
+        with self.block(f"while {count} > 0"):
+            self.line(f"{count} &-= 1")
             if size is not None:
                 self.check(t.element, 0, label)
                 self.line(f"at &+= {size}")
             else:
                 self.sequence([(label, t.element)])
+                self.line("if at > 0 { return at }")
 
-    def union(self, t: Type, label: str, arms: "list | None" = None, default: "str | None" = None) -> None:
-        label_of_discriminant = f"{label}.{t.discriminant_name}"
-        self.line("switch b.int32(at) {")
-        for labels, name, arm in t.arms if arms is None else arms:
+    def union(self, t: Type, label: str) -> None:
+        self.line("switch int32(at) {")
+        for labels, name, arm in t.arms:
             self.line(f"case {labels_text(t, labels)}:")
             self.indent += 1
             self.sequence([(f"{label}.{name}" if name else label, arm)] if arm.kind != "void" else [], lead=4)
             self.indent -= 1
-        self.line(default or f'default: throw .badDiscriminant(b.int32(at), at, "{label_of_discriminant}")')
+        self.line(f'default: return badDiscriminant(at, "{label}.{t.discriminant_name}")')
         self.line("}")
 
     # Functions
@@ -334,59 +340,48 @@ class Writer:
         t = definitions[name]
         depth = ", _ depth: Int" if name in deep else ""
         self.line(f"/// {name}")
-        with self.block(f"static func {camel(name)}(_ b: XDRBytes, _ start: Int{depth}) throws(XDRError) -> Int"):
+        with self.block(f"mutating func {camel(name)}(_ start: Int{depth}) -> Int"):
             if name in heads:
-                self.line(f'guard depth > 0 else {{ throw .depthLimitExceeded(start, "{name}") }}')
+                self.guard("depth > 0", f'depthLimitExceeded(start, "{name}")')
                 self.line("let depth = depth &- 1")
             self.line("var at = start")
             if t.kind == "struct":
                 self.sequence([(f"{name}.{field}", f) for field, f in t.fields])
-            elif t.kind == "union" and name in heads:
-                self.line(f'try b.require(at, 4, "{name}")')
-                self.union(t, name, recursive_arms(name), f"default: return try {camel(name)}WithoutNesting(b, at)")
             else:
                 self.sequence([(name, t)])
             self.line("return at")
-        if t.kind == "union" and name in heads:
-            self.line()
-            self.line(f"/// The arms of {name} that contain no other one, apart: a level of nesting then needs less of the stack.")
-            with self.block(f"private static func {camel(name)}WithoutNesting(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int"):
-                self.line("var at = start")
-                nested = recursive_arms(name)
-                self.union(t, name, [arm for arm in t.arms if arm not in nested])
-                self.line("return at")
 
-    def check_function(self, name: str) -> None:
-        self.line(f"/// {name}: {fixed_size(Type('ref', name=name))} bytes")
-        self.line("@inline(__always)")
-        with self.block(f"static func check{upper(name)}(_ b: XDRBytes, _ at: Int) throws(XDRError)"):
-            self.check_body(definitions[name], 0, name)
+    def throwing_function(self, name: str) -> None:
+        depth = (", _ depth: Int", ", depth") if name in deep else ("", "")
+        self.line(f"/// {name}")
+        with self.block(f"static func {camel(name)}(_ b: XDRBytes, _ at: Int{depth[0]}) throws(XDRError) -> Int"):
+            self.line("var skip = XDRSkip(b)")
+            self.line(f"return try skip.offset(skip.{camel(name)}(at &- b.count{depth[1]}))")
 
 
-def functions(wanted: set) -> "list[tuple[str, list]]":
+def functions(wanted, write) -> list:
     result = []
     for name in sorted(wanted, key=str.lower):
-        t = Type("ref", name=name)
-        writer = Writer()
-        if definitions[name].kind not in ("struct", "union", "list"):
-            continue
-        if fixed_size(t) is None:
-            writer.skip_function(name)
-        elif needs_check(t):
-            writer.check_function(name)
-        else:
-            continue
-        result.append((name, writer.lines))
+        if definitions[name].kind in ("struct", "union", "list") and fixed_size(Type("ref", name=name)) is None:
+            writer = Writer()
+            write(writer, name)
+            result.append("\n".join(writer.lines))
     return result
 
 
 def main() -> None:
-    wanted = functions(names)
+    skipping = functions(names, Writer.skip_function)
+    throwing = functions(ROOTS, Writer.throwing_function)
     text = "\n".join([
         "// Generated by Scripts/generate-xdr.py from Definitions/Stellar.x. Do not edit.",
         "",
         "extension XDRSkip {",
-        "\n\n".join("\n".join(lines) for _, lines in wanted),
+        "\n\n".join(skipping),
+        "}",
+        "",
+        "// What LedgerReader asks for, with offsets from the beginning.",
+        "extension XDRSkip {",
+        "\n\n".join(throwing),
         "}",
         "",
     ])
@@ -396,7 +391,7 @@ def main() -> None:
         return
     TARGET.parent.mkdir(parents=True, exist_ok=True)
     TARGET.write_text(text)
-    print(f"{len(wanted)} functions; depth is counted in {', '.join(sorted(heads))}", file=sys.stderr)
+    print(f"{len(skipping)} functions; depth is counted in {', '.join(sorted(heads))}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ public struct IgnoredEvent: Hashable, Sendable {
     }
 }
 
-/// How many events of one protocol's contracts were met, over the life of a ``LedgerProcessor``. Ledgers that failed count too.
+/// How many events of one protocol's contracts were met, over the life of a ``LedgerProcessor``. Ledgers that failed do not count.
 public struct EventCounts: Hashable, Sendable {
     /// Events of tracked contracts.
     public internal(set) var tracked = 0

@@ -41,17 +41,34 @@ public struct LedgerProcessor: Sendable {
         indices = tracked.protocols.map { protocols.firstIndex(of: $0) ?? -1 }
     }
 
-    /// Adds the rows of a ledger.
+    /// Adds the rows of a ledger that fills its bytes.
     ///
-    /// - Parameter ledgerXDR: one `LedgerCloseMeta`, as XDR.
+    /// - Parameter ledgerXDR: one `LedgerCloseMeta`, as XDR, nothing behind it.
     /// - Returns: its header. Hashes are not checked here.
-    /// - Throws: ``LedgerProcessingError``; the rows are then those of before.
+    /// - Throws: ``LedgerProcessingError``; rows and counts are then those of before.
     public mutating func process(_ ledgerXDR: RawSpan) throws(LedgerProcessingError) -> LedgerHeader {
+        try process(ledgerXDR, fillsBytes: true).header
+    }
+
+    /// Adds the rows of the ledger with which bytes begin: ledgers of a `LedgerCloseMetaBatch` (SEP-54) stand one after the other.
+    ///
+    /// - Parameter xdr: one `LedgerCloseMeta`, as XDR, then anything.
+    /// - Returns: its header, and how many bytes the ledger has. Hashes are not checked here.
+    /// - Throws: ``LedgerProcessingError``; rows and counts are then those of before. If it ``LedgerProcessingError/endsEarly``, the same call
+    ///   with more bytes may succeed; events that were ignored are told of again.
+    public mutating func process(front xdr: RawSpan) throws(LedgerProcessingError) -> (header: LedgerHeader, byteCount: Int) {
+        let walk = try process(xdr, fillsBytes: false)
+        return (walk.header, walk.byteCount)
+    }
+
+    private mutating func process(_ xdr: RawSpan, fillsBytes: Bool) throws(LedgerProcessingError) -> LedgerWalk {
         for index in emitters.indices { emitters[index].beginLedger() }
+        let countsBefore = counts
         do throws(LedgerProcessingError) {
-            return try walk(ledgerXDR)
+            return try walk(xdr, fillsBytes: fillsBytes)
         } catch {
             for index in emitters.indices { emitters[index].dropLedger() }
+            counts = countsBefore
             throw error
         }
     }
@@ -73,23 +90,24 @@ public struct LedgerProcessor: Sendable {
         return contracts
     }
 
-    private mutating func walk(_ ledgerXDR: RawSpan) throws(LedgerProcessingError) -> LedgerHeader {
+    private mutating func walk(_ xdr: RawSpan, fillsBytes: Bool) throws(LedgerProcessingError) -> LedgerWalk {
         var failure: LedgerProcessingError.Cause?
-        let header: LedgerHeader
+        func take(_ event: ContractEvent) {
+            // The walk goes on to its end after a failure: whether the bytes are a ledger at all comes first.
+            guard failure == nil, let contract = event.contractID else { return }
+            tracked.forEachProtocol(of: contract) { trackedIndex in
+                let index = indices[trackedIndex]
+                if index >= 0, failure == nil { failure = process(event, of: contract, index) }
+            }
+        }
+        let walk: LedgerWalk
         do throws(XDRError) {
-            header = try LedgerReader.read(ledgerXDR) { event in
-                // The walk goes on to its end after a failure: whether the bytes are a ledger at all comes first.
-                guard failure == nil, let contract = event.contractID else { return }
-                tracked.forEachProtocol(of: contract) { trackedIndex in
-                    let index = indices[trackedIndex]
-                    if index >= 0, failure == nil { failure = process(event, of: contract, index) }
-                }
-            }.header
+            walk = try fillsBytes ? LedgerReader.read(xdr, onEvent: take) : LedgerReader.read(front: xdr, onEvent: take)
         } catch {
             throw LedgerProcessingError(ledger: error.ledger, .xdr(error))
         }
-        if let failure { throw LedgerProcessingError(ledger: header.sequence, failure) }
-        return header
+        if let failure { throw LedgerProcessingError(ledger: walk.header.sequence, failure) }
+        return walk
     }
 
     /// Lets one processor have an event of a contract tracked under its protocol.

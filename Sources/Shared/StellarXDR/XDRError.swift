@@ -24,6 +24,8 @@ public struct XDRError: Error, Equatable, Sendable, CustomStringConvertible {
         case trailingBytes(Int)
         /// A version of LedgerCloseMeta or TransactionMeta that this build does not know.
         case unsupportedVersion(Int32)
+        /// First and last ledger and number of ledgers of a batch do not agree.
+        case badBatchRange(start: UInt32, end: UInt32, count: UInt32)
     }
 
     // One reference: an error costs the walk, which returns through hundreds of throwing calls per ledger, one register.
@@ -65,6 +67,15 @@ public struct XDRError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The transaction, from 1 in apply order, if the offset lies in its result or meta.
     public var transaction: Int? { details.transaction }
 
+    /// Whether the bytes end before the value does. More bytes behind them may help: a value that was cut off, wherever, always ends early. If
+    /// there are no more, they are damaged, for a length that was forged looks the same.
+    public var endsEarly: Bool {
+        switch reason {
+        case .unexpectedEnd, .lengthExceedsInput: true
+        default: false
+        }
+    }
+
     /// The same error, said of a ledger. A ledger that is already known stays.
     public func inLedger(_ ledger: UInt32) -> XDRError {
         XDRError(reason, offset, details.field, ledger: self.ledger ?? ledger, transaction: transaction)
@@ -102,6 +113,7 @@ extension XDRError.Reason {
         case .depthLimitExceeded(let limit): "nested more than \(limit) deep"
         case .trailingBytes(let count): "\(count) bytes left over"
         case .unsupportedVersion(let version): "version \(version) is not supported"
+        case .badBatchRange(let start, let end, let count): "a batch from ledger \(start) to ledger \(end) does not hold \(count) ledgers"
         }
     }
 }
@@ -124,11 +136,6 @@ extension XDRError {
     }
 
     @inline(never)
-    static func badBool(_ value: UInt32, _ at: Int, _ field: StaticString) -> XDRError {
-        XDRError(.badBool(value), at, field)
-    }
-
-    @inline(never)
     static func badOptionalFlag(_ value: UInt32, _ at: Int, _ field: StaticString) -> XDRError {
         XDRError(.badOptionalFlag(value), at, field)
     }
@@ -141,15 +148,5 @@ extension XDRError {
     @inline(never)
     static func lengthExceedsInput(_ length: UInt32, remaining: Int, _ at: Int, _ field: StaticString) -> XDRError {
         XDRError(.lengthExceedsInput(length: length, remaining: remaining), at, field)
-    }
-
-    @inline(never)
-    static func nonZeroPadding(_ at: Int, _ field: StaticString) -> XDRError {
-        XDRError(.nonZeroPadding, at, field)
-    }
-
-    @inline(never)
-    static func depthLimitExceeded(_ at: Int, _ field: StaticString) -> XDRError {
-        XDRError(.depthLimitExceeded(limit: XDRSkip.depthLimit), at, field)
     }
 }

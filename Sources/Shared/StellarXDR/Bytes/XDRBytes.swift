@@ -1,6 +1,6 @@
 /// The bytes of one XDR value, read in place with explicit offsets.
 ///
-/// The generated code asks once, with `require`, for a run of neighbouring fields, and then reads them with functions that check nothing in
+/// The reader asks once, with `require`, for a run of neighbouring fields, and then reads them with functions that check nothing in
 /// release builds. Debug builds assert every read. It never leaves the `withUnsafeBytes` that it is made in: what a reader hands out are spans.
 @safe
 struct XDRBytes {
@@ -58,14 +58,10 @@ struct XDRBytes {
         if int32(at) != only { throw .badDiscriminant(int32(at), at, field) }
     }
 
+    /// The only arm of an `ExtensionPoint`.
     @inline(__always)
-    func checkEnum(_ at: Int, _ values: ClosedRange<Int32>, _ field: StaticString) throws(XDRError) {
-        if !values.contains(int32(at)) { throw .badEnumValue(int32(at), at, field) }
-    }
-
-    @inline(__always)
-    func checkBool(_ at: Int, _ field: StaticString) throws(XDRError) {
-        if uint32(at) > 1 { throw .badBool(uint32(at), at, field) }
+    func checkExtensionPoint(_ at: Int) throws(XDRError) {
+        try checkDiscriminant(at, 0, "ExtensionPoint.v")
     }
 
     /// Whether an optional value follows.
@@ -85,43 +81,6 @@ struct XDRBytes {
         // 2^32 elements of less than 2^16 bytes: no overflow.
         if Int(length) &* elementSize > count &- at &- 4 { throw .lengthExceedsInput(length, remaining: count &- at &- 4, at, field) }
         return length
-    }
-
-    /// Steps over an array, from its length word at `at`, of elements of which every bit pattern is right.
-    @inline(__always)
-    func skipArray(_ at: Int, elementSize: Int, max: UInt32 = .max, _ field: StaticString) throws(XDRError) -> Int {
-        let length = try count(at, elementSize: elementSize, max: max, field)
-        return at &+ 4 &+ Int(length) &* elementSize
-    }
-
-    /// Steps over opaque bytes or a string, from the length word at `at`. The bytes that fill it up to a multiple of four must be zero.
-    @inline(__always)
-    func skipBytes(_ at: Int, max: UInt32 = .max, _ field: StaticString) throws(XDRError) -> Int {
-        let length = uint32(at)
-        if length > max { throw .lengthExceedsMax(length, max: max, at, field) }
-        let padded = (Int(length) &+ 3) & ~3
-        if padded > count &- at &- 4 { throw .lengthExceedsInput(length, remaining: count &- at &- 4, at, field) }
-        let end = at &+ 4 &+ padded
-        // The last word holds the padding, if any; without bytes it is the length itself, of which the mask then looks at nothing.
-        let paddingMask = (1 as UInt32) &<< (8 &* UInt32(truncatingIfNeeded: padded &- Int(length))) &- 1
-        if uint32(end &- 4) & paddingMask != 0 { throw .nonZeroPadding(end &- 4, field) }
-        return end
-    }
-}
-
-/// Functions that check one value of an XDR type in place and give the offset behind it. Most are generated, from the XDR definitions, by
-/// Scripts/generate-xdr.py.
-enum XDRSkip {
-    /// How deep values of recursive types (SCVal, ClaimPredicate, SCPQuorumSet, invocations, delegate signatures) may be nested in
-    /// themselves. The Rust implementation that the network runs has the same limit but counts every type, so it stops earlier. A thread of
-    /// the cooperative pool has 512 KiB of stack, of which 500 levels take less than 100 KiB optimised and some 440 KiB unoptimised.
-    static let depthLimit = 500
-
-    /// SCVal in bytes that have been checked before, or at the top of a value.
-    static func scVal(_ bytes: RawSpan, _ at: Int, _ depth: Int = depthLimit) throws(XDRError) -> Int {
-        try unsafe bytes.withUnsafeBytes { (bytes) throws(XDRError) -> Int in
-            try unsafe scVal(XDRBytes(bytes, "SCVal"), at, depth)
-        }
     }
 }
 

@@ -2,3013 +2,3073 @@
 
 extension XDRSkip {
     /// AccountEntry
-    static func accountEntry(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func accountEntry(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 60, "AccountEntry.accountID")
-        try checkPublicKey(b, at)
+        guard has(at, 60) else { return endsEarly(at, 60, "AccountEntry.accountID") }
+        guard int32(at) == 0 else { return badDiscriminant(at, "PublicKey.type") }
         at &+= 56
-        if try b.flag(at, "AccountEntry.inflationDest") {
-            try b.require(at, 40, "AccountEntry.inflationDest")
-            try checkPublicKey(b, at &+ 4)
+        switch uint32(at) {
+        case 0: at &+= 4
+        case 1:
+            guard has(at, 40) else { return endsEarly(at, 40, "AccountEntry.inflationDest") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "PublicKey.type") }
             at &+= 40
-        } else {
-            at &+= 4
+        default: return badOptionalFlag(at, "AccountEntry.inflationDest")
         }
-        try b.require(at, 8, "AccountEntry.flags")
+        guard has(at, 8) else { return endsEarly(at, 8, "AccountEntry.flags") }
         at &+= 4
-        at = try b.skipBytes(at, max: 32, "AccountEntry.homeDomain")
-        try b.require(at, 8, "AccountEntry.thresholds")
+        guard let end = endOfBytes(at, max: 32) else { return badBytes(at, max: 32, "AccountEntry.homeDomain") }
+        at = end
+        guard has(at, 8) else { return endsEarly(at, 8, "AccountEntry.thresholds") }
         at &+= 4
-        let signersCount = try b.count(at, elementSize: 40, max: 20, "AccountEntry.signers")
+        guard var signersCount = count(at, elementSize: 40, max: 20) else { return badCount(at, max: 20, "AccountEntry.signers") }
         at &+= 4
-        for _ in 0..<signersCount {
-            at = try signer(b, at)
+        while signersCount > 0 {
+            signersCount &-= 1
+            at = signer(at)
+            if at > 0 { return at }
         }
-        try b.require(at, 4, "AccountEntry.ext")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "AccountEntry.ext") }
+        switch int32(at) {
         case 0:
             at &+= 4
         case 1:
             at &+= 4
-            at = try accountEntryExtensionV1(b, at)
-        default: throw .badDiscriminant(b.int32(at), at, "AccountEntry.ext.v")
+            at = accountEntryExtensionV1(at)
+        default: return badDiscriminant(at, "AccountEntry.ext.v")
         }
         return at
     }
 
     /// AccountEntryExtensionV1
-    static func accountEntryExtensionV1(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func accountEntryExtensionV1(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 20, "AccountEntryExtensionV1.liabilities")
+        guard has(at, 20) else { return endsEarly(at, 20, "AccountEntryExtensionV1.liabilities") }
         at &+= 16
-        switch b.int32(at) {
+        switch int32(at) {
         case 0:
             at &+= 4
         case 2:
             at &+= 4
-            at = try accountEntryExtensionV2(b, at)
-        default: throw .badDiscriminant(b.int32(at), at, "AccountEntryExtensionV1.ext.v")
+            at = accountEntryExtensionV2(at)
+        default: return badDiscriminant(at, "AccountEntryExtensionV1.ext.v")
         }
         return at
     }
 
     /// AccountEntryExtensionV2
-    static func accountEntryExtensionV2(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func accountEntryExtensionV2(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 12, "AccountEntryExtensionV2.numSponsored")
+        guard has(at, 12) else { return endsEarly(at, 12, "AccountEntryExtensionV2.numSponsored") }
         at &+= 8
-        let signerSponsoringIDsCount = try b.count(at, elementSize: 4, max: 20, "AccountEntryExtensionV2.signerSponsoringIDs")
-        at &+= 4
-        for _ in 0..<signerSponsoringIDsCount {
-            try b.require(at, 4, "AccountEntryExtensionV2.signerSponsoringIDs")
-            if try b.flag(at, "AccountEntryExtensionV2.signerSponsoringIDs") {
-                try b.require(at, 40, "AccountEntryExtensionV2.signerSponsoringIDs")
-                try checkPublicKey(b, at &+ 4)
-                at &+= 40
-            } else {
-                at &+= 4
-            }
+        guard var signerSponsoringIDsCount = count(at, elementSize: 4, max: 20) else {
+            return badCount(at, max: 20, "AccountEntryExtensionV2.signerSponsoringIDs")
         }
-        try b.require(at, 4, "AccountEntryExtensionV2.ext")
-        switch b.int32(at) {
+        at &+= 4
+        while signerSponsoringIDsCount > 0 {
+            signerSponsoringIDsCount &-= 1
+            guard has(at, 4) else { return endsEarly(at, 4, "AccountEntryExtensionV2.signerSponsoringIDs") }
+            switch uint32(at) {
+            case 0: at &+= 4
+            case 1:
+                guard has(at, 40) else { return endsEarly(at, 40, "AccountEntryExtensionV2.signerSponsoringIDs") }
+                guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "PublicKey.type") }
+                at &+= 40
+            default: return badOptionalFlag(at, "AccountEntryExtensionV2.signerSponsoringIDs")
+            }
+            if at > 0 { return at }
+        }
+        guard has(at, 4) else { return endsEarly(at, 4, "AccountEntryExtensionV2.ext") }
+        switch int32(at) {
         case 0:
             at &+= 4
         case 3:
-            try b.require(at, 20, "AccountEntryExtensionV2.ext.v3")
-            try checkAccountEntryExtensionV3(b, at &+ 4)
+            guard has(at, 20) else { return endsEarly(at, 20, "AccountEntryExtensionV2.ext.v3") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "ExtensionPoint.v") }
             at &+= 20
-        default: throw .badDiscriminant(b.int32(at), at, "AccountEntryExtensionV2.ext.v")
+        default: return badDiscriminant(at, "AccountEntryExtensionV2.ext.v")
         }
         return at
     }
 
-    /// AccountEntryExtensionV3: 16 bytes
-    @inline(__always)
-    static func checkAccountEntryExtensionV3(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        try checkExtensionPoint(b, at)
-    }
-
     /// AccountMergeResult
-    static func accountMergeResult(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func accountMergeResult(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "AccountMergeResult")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "AccountMergeResult") }
+        switch int32(at) {
         case 0:
-            try b.require(at, 12, "AccountMergeResult.sourceAccountBalance")
+            guard has(at, 12) else { return endsEarly(at, 12, "AccountMergeResult.sourceAccountBalance") }
             at &+= 12
         case -1, -2, -3, -4, -5, -6, -7:
             at &+= 4
-        default: throw .badDiscriminant(b.int32(at), at, "AccountMergeResult.code")
+        default: return badDiscriminant(at, "AccountMergeResult.code")
         }
         return at
     }
 
     /// AllowTrustOp
-    static func allowTrustOp(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func allowTrustOp(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 36, "AllowTrustOp.trustor")
-        try checkPublicKey(b, at)
+        guard has(at, 36) else { return endsEarly(at, 36, "AllowTrustOp.trustor") }
+        guard int32(at) == 0 else { return badDiscriminant(at, "PublicKey.type") }
         at &+= 36
-        at = try assetCode(b, at)
-        try b.require(at, 4, "AllowTrustOp.authorize")
+        at = assetCode(at)
+        guard has(at, 4) else { return endsEarly(at, 4, "AllowTrustOp.authorize") }
         at &+= 4
         return at
     }
 
-    /// AllowTrustResult: 4 bytes
-    @inline(__always)
-    static func checkAllowTrustResult(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        switch b.int32(at) {
-        case 0:
-            break
-        case -1, -2, -3, -4, -5, -6:
-            break
-        default: throw .badDiscriminant(b.int32(at), at, "AllowTrustResult.code")
-        }
-    }
-
-    /// AlphaNum12: 48 bytes
-    @inline(__always)
-    static func checkAlphaNum12(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        try checkPublicKey(b, at &+ 12)
-    }
-
-    /// AlphaNum4: 40 bytes
-    @inline(__always)
-    static func checkAlphaNum4(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        try checkPublicKey(b, at &+ 4)
-    }
-
     /// Asset
-    static func asset(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func asset(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "Asset")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "Asset") }
+        switch int32(at) {
         case 0:
             at &+= 4
         case 1:
-            try b.require(at, 44, "Asset.alphaNum4")
-            try checkAlphaNum4(b, at &+ 4)
+            guard has(at, 44) else { return endsEarly(at, 44, "Asset.alphaNum4") }
+            guard int32(at &+ 8) == 0 else { return badDiscriminant(at &+ 8, "PublicKey.type") }
             at &+= 44
         case 2:
-            try b.require(at, 52, "Asset.alphaNum12")
-            try checkAlphaNum12(b, at &+ 4)
+            guard has(at, 52) else { return endsEarly(at, 52, "Asset.alphaNum12") }
+            guard int32(at &+ 16) == 0 else { return badDiscriminant(at &+ 16, "PublicKey.type") }
             at &+= 52
-        default: throw .badDiscriminant(b.int32(at), at, "Asset.type")
+        default: return badDiscriminant(at, "Asset.type")
         }
         return at
     }
 
     /// AssetCode
-    static func assetCode(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func assetCode(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "AssetCode")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "AssetCode") }
+        switch int32(at) {
         case 1:
-            try b.require(at, 8, "AssetCode.assetCode4")
+            guard has(at, 8) else { return endsEarly(at, 8, "AssetCode.assetCode4") }
             at &+= 8
         case 2:
-            try b.require(at, 16, "AssetCode.assetCode12")
+            guard has(at, 16) else { return endsEarly(at, 16, "AssetCode.assetCode12") }
             at &+= 16
-        default: throw .badDiscriminant(b.int32(at), at, "AssetCode.type")
+        default: return badDiscriminant(at, "AssetCode.type")
         }
         return at
     }
 
-    /// BeginSponsoringFutureReservesOp: 36 bytes
-    @inline(__always)
-    static func checkBeginSponsoringFutureReservesOp(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        try checkPublicKey(b, at)
-    }
-
-    /// BeginSponsoringFutureReservesResult: 4 bytes
-    @inline(__always)
-    static func checkBeginSponsoringFutureReservesResult(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        switch b.int32(at) {
-        case 0:
-            break
-        case -1, -2, -3:
-            break
-        default: throw .badDiscriminant(b.int32(at), at, "BeginSponsoringFutureReservesResult.code")
-        }
-    }
-
-    /// BumpSequenceResult: 4 bytes
-    @inline(__always)
-    static func checkBumpSequenceResult(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        switch b.int32(at) {
-        case 0:
-            break
-        case -1:
-            break
-        default: throw .badDiscriminant(b.int32(at), at, "BumpSequenceResult.code")
-        }
-    }
-
     /// ChangeTrustAsset
-    static func changeTrustAsset(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func changeTrustAsset(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "ChangeTrustAsset")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "ChangeTrustAsset") }
+        switch int32(at) {
         case 0:
             at &+= 4
         case 1:
-            try b.require(at, 44, "ChangeTrustAsset.alphaNum4")
-            try checkAlphaNum4(b, at &+ 4)
+            guard has(at, 44) else { return endsEarly(at, 44, "ChangeTrustAsset.alphaNum4") }
+            guard int32(at &+ 8) == 0 else { return badDiscriminant(at &+ 8, "PublicKey.type") }
             at &+= 44
         case 2:
-            try b.require(at, 52, "ChangeTrustAsset.alphaNum12")
-            try checkAlphaNum12(b, at &+ 4)
+            guard has(at, 52) else { return endsEarly(at, 52, "ChangeTrustAsset.alphaNum12") }
+            guard int32(at &+ 16) == 0 else { return badDiscriminant(at &+ 16, "PublicKey.type") }
             at &+= 52
         case 3:
             at &+= 4
-            at = try liquidityPoolParameters(b, at)
-        default: throw .badDiscriminant(b.int32(at), at, "ChangeTrustAsset.type")
+            at = liquidityPoolParameters(at)
+        default: return badDiscriminant(at, "ChangeTrustAsset.type")
         }
         return at
     }
 
     /// ChangeTrustOp
-    static func changeTrustOp(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func changeTrustOp(_ start: Int) -> Int {
         var at = start
-        at = try changeTrustAsset(b, at)
-        try b.require(at, 8, "ChangeTrustOp.limit")
+        at = changeTrustAsset(at)
+        guard has(at, 8) else { return endsEarly(at, 8, "ChangeTrustOp.limit") }
         at &+= 8
         return at
-    }
-
-    /// ChangeTrustResult: 4 bytes
-    @inline(__always)
-    static func checkChangeTrustResult(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        switch b.int32(at) {
-        case 0:
-            break
-        case -1, -2, -3, -4, -5, -6, -7, -8:
-            break
-        default: throw .badDiscriminant(b.int32(at), at, "ChangeTrustResult.code")
-        }
     }
 
     /// ClaimableBalanceEntry
-    static func claimableBalanceEntry(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func claimableBalanceEntry(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 40, "ClaimableBalanceEntry.balanceID")
-        try checkClaimableBalanceID(b, at)
+        guard has(at, 40) else { return endsEarly(at, 40, "ClaimableBalanceEntry.balanceID") }
+        guard int32(at) == 0 else { return badDiscriminant(at, "ClaimableBalanceID.type") }
         at &+= 36
-        let claimantsCount = try b.count(at, elementSize: 44, max: 10, "ClaimableBalanceEntry.claimants")
-        at &+= 4
-        for _ in 0..<claimantsCount {
-            at = try claimant(b, at, depth)
+        guard var claimantsCount = count(at, elementSize: 44, max: 10) else {
+            return badCount(at, max: 10, "ClaimableBalanceEntry.claimants")
         }
-        at = try asset(b, at)
-        try b.require(at, 12, "ClaimableBalanceEntry.amount")
+        at &+= 4
+        while claimantsCount > 0 {
+            claimantsCount &-= 1
+            at = claimant(at, depth)
+            if at > 0 { return at }
+        }
+        at = asset(at)
+        guard has(at, 12) else { return endsEarly(at, 12, "ClaimableBalanceEntry.amount") }
         at &+= 8
-        switch b.int32(at) {
+        switch int32(at) {
         case 0:
             at &+= 4
         case 1:
-            try b.require(at, 12, "ClaimableBalanceEntry.ext.v1")
-            try checkClaimableBalanceEntryExtensionV1(b, at &+ 4)
+            guard has(at, 12) else { return endsEarly(at, 12, "ClaimableBalanceEntry.ext.v1") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "ClaimableBalanceEntryExtensionV1.ext.v") }
             at &+= 12
-        default: throw .badDiscriminant(b.int32(at), at, "ClaimableBalanceEntry.ext.v")
+        default: return badDiscriminant(at, "ClaimableBalanceEntry.ext.v")
         }
         return at
     }
 
-    /// ClaimableBalanceEntryExtensionV1: 8 bytes
-    @inline(__always)
-    static func checkClaimableBalanceEntryExtensionV1(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        try b.checkDiscriminant(at, 0, "ClaimableBalanceEntryExtensionV1.ext.v")
-    }
-
-    /// ClaimableBalanceID: 36 bytes
-    @inline(__always)
-    static func checkClaimableBalanceID(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        try b.checkDiscriminant(at, 0, "ClaimableBalanceID.type")
-    }
-
     /// Claimant
-    static func claimant(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func claimant(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "Claimant")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "Claimant") }
+        switch int32(at) {
         case 0:
-            try b.require(at, 40, "Claimant.v0.destination")
-            try checkPublicKey(b, at &+ 4)
+            guard has(at, 40) else { return endsEarly(at, 40, "Claimant.v0.destination") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "PublicKey.type") }
             at &+= 40
-            at = try claimPredicate(b, at, depth)
-        default: throw .badDiscriminant(b.int32(at), at, "Claimant.type")
+            at = claimPredicate(at, depth)
+        default: return badDiscriminant(at, "Claimant.type")
         }
         return at
     }
 
     /// ClaimAtom
-    static func claimAtom(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func claimAtom(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "ClaimAtom")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "ClaimAtom") }
+        switch int32(at) {
         case 0:
             at &+= 4
-            at = try claimOfferAtomV0(b, at)
+            at = claimOfferAtomV0(at)
         case 1:
             at &+= 4
-            at = try claimOfferAtom(b, at)
+            at = claimOfferAtom(at)
         case 2:
             at &+= 4
-            at = try claimLiquidityAtom(b, at)
-        default: throw .badDiscriminant(b.int32(at), at, "ClaimAtom.type")
+            at = claimLiquidityAtom(at)
+        default: return badDiscriminant(at, "ClaimAtom.type")
         }
         return at
     }
 
-    /// ClaimClaimableBalanceOp: 36 bytes
-    @inline(__always)
-    static func checkClaimClaimableBalanceOp(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        try checkClaimableBalanceID(b, at)
-    }
-
-    /// ClaimClaimableBalanceResult: 4 bytes
-    @inline(__always)
-    static func checkClaimClaimableBalanceResult(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        switch b.int32(at) {
-        case 0:
-            break
-        case -1, -2, -3, -4, -5, -6:
-            break
-        default: throw .badDiscriminant(b.int32(at), at, "ClaimClaimableBalanceResult.code")
-        }
-    }
-
     /// ClaimLiquidityAtom
-    static func claimLiquidityAtom(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func claimLiquidityAtom(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 32, "ClaimLiquidityAtom.liquidityPoolID")
+        guard has(at, 32) else { return endsEarly(at, 32, "ClaimLiquidityAtom.liquidityPoolID") }
         at &+= 32
-        at = try asset(b, at)
-        try b.require(at, 8, "ClaimLiquidityAtom.amountSold")
+        at = asset(at)
+        guard has(at, 8) else { return endsEarly(at, 8, "ClaimLiquidityAtom.amountSold") }
         at &+= 8
-        at = try asset(b, at)
-        try b.require(at, 8, "ClaimLiquidityAtom.amountBought")
+        at = asset(at)
+        guard has(at, 8) else { return endsEarly(at, 8, "ClaimLiquidityAtom.amountBought") }
         at &+= 8
         return at
     }
 
     /// ClaimOfferAtom
-    static func claimOfferAtom(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func claimOfferAtom(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 44, "ClaimOfferAtom.sellerID")
-        try checkPublicKey(b, at)
+        guard has(at, 44) else { return endsEarly(at, 44, "ClaimOfferAtom.sellerID") }
+        guard int32(at) == 0 else { return badDiscriminant(at, "PublicKey.type") }
         at &+= 44
-        at = try asset(b, at)
-        try b.require(at, 8, "ClaimOfferAtom.amountSold")
+        at = asset(at)
+        guard has(at, 8) else { return endsEarly(at, 8, "ClaimOfferAtom.amountSold") }
         at &+= 8
-        at = try asset(b, at)
-        try b.require(at, 8, "ClaimOfferAtom.amountBought")
+        at = asset(at)
+        guard has(at, 8) else { return endsEarly(at, 8, "ClaimOfferAtom.amountBought") }
         at &+= 8
         return at
     }
 
     /// ClaimOfferAtomV0
-    static func claimOfferAtomV0(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func claimOfferAtomV0(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 40, "ClaimOfferAtomV0.sellerEd25519")
+        guard has(at, 40) else { return endsEarly(at, 40, "ClaimOfferAtomV0.sellerEd25519") }
         at &+= 40
-        at = try asset(b, at)
-        try b.require(at, 8, "ClaimOfferAtomV0.amountSold")
+        at = asset(at)
+        guard has(at, 8) else { return endsEarly(at, 8, "ClaimOfferAtomV0.amountSold") }
         at &+= 8
-        at = try asset(b, at)
-        try b.require(at, 8, "ClaimOfferAtomV0.amountBought")
+        at = asset(at)
+        guard has(at, 8) else { return endsEarly(at, 8, "ClaimOfferAtomV0.amountBought") }
         at &+= 8
         return at
     }
 
     /// ClaimPredicate
-    static func claimPredicate(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
-        guard depth > 0 else { throw .depthLimitExceeded(start, "ClaimPredicate") }
+    mutating func claimPredicate(_ start: Int, _ depth: Int) -> Int {
+        guard depth > 0 else { return depthLimitExceeded(start, "ClaimPredicate") }
         let depth = depth &- 1
         var at = start
-        try b.require(at, 4, "ClaimPredicate")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "ClaimPredicate") }
+        switch int32(at) {
+        case 0:
+            at &+= 4
         case 1:
-            try b.require(at, 8, "ClaimPredicate.andPredicates")
+            guard has(at, 8) else { return endsEarly(at, 8, "ClaimPredicate.andPredicates") }
             at &+= 4
-            let andPredicatesCount = try b.count(at, elementSize: 4, max: 2, "ClaimPredicate.andPredicates")
+            guard var andPredicatesCount = count(at, elementSize: 4, max: 2) else {
+                return badCount(at, max: 2, "ClaimPredicate.andPredicates")
+            }
             at &+= 4
-            for _ in 0..<andPredicatesCount {
-                at = try claimPredicate(b, at, depth)
+            while andPredicatesCount > 0 {
+                andPredicatesCount &-= 1
+                at = claimPredicate(at, depth)
+                if at > 0 { return at }
             }
         case 2:
-            try b.require(at, 8, "ClaimPredicate.orPredicates")
+            guard has(at, 8) else { return endsEarly(at, 8, "ClaimPredicate.orPredicates") }
             at &+= 4
-            let orPredicatesCount = try b.count(at, elementSize: 4, max: 2, "ClaimPredicate.orPredicates")
+            guard var orPredicatesCount = count(at, elementSize: 4, max: 2) else {
+                return badCount(at, max: 2, "ClaimPredicate.orPredicates")
+            }
             at &+= 4
-            for _ in 0..<orPredicatesCount {
-                at = try claimPredicate(b, at, depth)
+            while orPredicatesCount > 0 {
+                orPredicatesCount &-= 1
+                at = claimPredicate(at, depth)
+                if at > 0 { return at }
             }
         case 3:
-            try b.require(at, 8, "ClaimPredicate.notPredicate")
+            guard has(at, 8) else { return endsEarly(at, 8, "ClaimPredicate.notPredicate") }
             at &+= 4
-            if try b.flag(at, "ClaimPredicate.notPredicate") {
+            switch uint32(at) {
+            case 0: at &+= 4
+            case 1:
                 at &+= 4
-                at = try claimPredicate(b, at, depth)
-            } else {
-                at &+= 4
+                at = claimPredicate(at, depth)
+            default: return badOptionalFlag(at, "ClaimPredicate.notPredicate")
             }
-        default: return try claimPredicateWithoutNesting(b, at)
-        }
-        return at
-    }
-
-    /// The arms of ClaimPredicate that contain no other one, apart: a level of nesting then needs less of the stack.
-    private static func claimPredicateWithoutNesting(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
-        var at = start
-        switch b.int32(at) {
-        case 0:
-            at &+= 4
         case 4:
-            try b.require(at, 12, "ClaimPredicate.absBefore")
+            guard has(at, 12) else { return endsEarly(at, 12, "ClaimPredicate.absBefore") }
             at &+= 12
         case 5:
-            try b.require(at, 12, "ClaimPredicate.relBefore")
+            guard has(at, 12) else { return endsEarly(at, 12, "ClaimPredicate.relBefore") }
             at &+= 12
-        default: throw .badDiscriminant(b.int32(at), at, "ClaimPredicate.type")
+        default: return badDiscriminant(at, "ClaimPredicate.type")
         }
         return at
-    }
-
-    /// ClawbackClaimableBalanceOp: 36 bytes
-    @inline(__always)
-    static func checkClawbackClaimableBalanceOp(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        try checkClaimableBalanceID(b, at)
-    }
-
-    /// ClawbackClaimableBalanceResult: 4 bytes
-    @inline(__always)
-    static func checkClawbackClaimableBalanceResult(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        switch b.int32(at) {
-        case 0:
-            break
-        case -1, -2, -3:
-            break
-        default: throw .badDiscriminant(b.int32(at), at, "ClawbackClaimableBalanceResult.code")
-        }
     }
 
     /// ClawbackOp
-    static func clawbackOp(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func clawbackOp(_ start: Int) -> Int {
         var at = start
-        at = try asset(b, at)
-        at = try muxedAccount(b, at)
-        try b.require(at, 8, "ClawbackOp.amount")
+        at = asset(at)
+        at = muxedAccount(at)
+        guard has(at, 8) else { return endsEarly(at, 8, "ClawbackOp.amount") }
         at &+= 8
         return at
     }
 
-    /// ClawbackResult: 4 bytes
-    @inline(__always)
-    static func checkClawbackResult(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        switch b.int32(at) {
-        case 0:
-            break
-        case -1, -2, -3, -4:
-            break
-        default: throw .badDiscriminant(b.int32(at), at, "ClawbackResult.code")
-        }
-    }
-
     /// ConfigSettingEntry
-    static func configSettingEntry(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func configSettingEntry(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "ConfigSettingEntry")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "ConfigSettingEntry") }
+        switch int32(at) {
         case 0:
-            try b.require(at, 8, "ConfigSettingEntry.contractMaxSizeBytes")
+            guard has(at, 8) else { return endsEarly(at, 8, "ConfigSettingEntry.contractMaxSizeBytes") }
             at &+= 8
         case 1:
-            try b.require(at, 32, "ConfigSettingEntry.contractCompute")
+            guard has(at, 32) else { return endsEarly(at, 32, "ConfigSettingEntry.contractCompute") }
             at &+= 32
         case 2:
-            try b.require(at, 88, "ConfigSettingEntry.contractLedgerCost")
+            guard has(at, 88) else { return endsEarly(at, 88, "ConfigSettingEntry.contractLedgerCost") }
             at &+= 88
         case 3:
-            try b.require(at, 12, "ConfigSettingEntry.contractHistoricalData")
+            guard has(at, 12) else { return endsEarly(at, 12, "ConfigSettingEntry.contractHistoricalData") }
             at &+= 12
         case 4:
-            try b.require(at, 16, "ConfigSettingEntry.contractEvents")
+            guard has(at, 16) else { return endsEarly(at, 16, "ConfigSettingEntry.contractEvents") }
             at &+= 16
         case 5:
-            try b.require(at, 20, "ConfigSettingEntry.contractBandwidth")
+            guard has(at, 20) else { return endsEarly(at, 20, "ConfigSettingEntry.contractBandwidth") }
             at &+= 20
         case 6:
             at &+= 4
-            at = try contractCostParams(b, at)
+            at = contractCostParams(at)
         case 7:
             at &+= 4
-            at = try contractCostParams(b, at)
+            at = contractCostParams(at)
         case 8:
-            try b.require(at, 8, "ConfigSettingEntry.contractDataKeySizeBytes")
+            guard has(at, 8) else { return endsEarly(at, 8, "ConfigSettingEntry.contractDataKeySizeBytes") }
             at &+= 8
         case 9:
-            try b.require(at, 8, "ConfigSettingEntry.contractDataEntrySizeBytes")
+            guard has(at, 8) else { return endsEarly(at, 8, "ConfigSettingEntry.contractDataEntrySizeBytes") }
             at &+= 8
         case 10:
-            try b.require(at, 52, "ConfigSettingEntry.stateArchivalSettings")
+            guard has(at, 52) else { return endsEarly(at, 52, "ConfigSettingEntry.stateArchivalSettings") }
             at &+= 52
         case 11:
-            try b.require(at, 8, "ConfigSettingEntry.contractExecutionLanes")
+            guard has(at, 8) else { return endsEarly(at, 8, "ConfigSettingEntry.contractExecutionLanes") }
             at &+= 8
         case 12:
-            try b.require(at, 8, "ConfigSettingEntry.liveSorobanStateSizeWindow")
+            guard has(at, 8) else { return endsEarly(at, 8, "ConfigSettingEntry.liveSorobanStateSizeWindow") }
             at &+= 4
-            at = try b.skipArray(at, elementSize: 8, "ConfigSettingEntry.liveSorobanStateSizeWindow")
+            guard let liveSorobanStateSizeWindowCount = count(at, elementSize: 8) else {
+                return badCount(at, "ConfigSettingEntry.liveSorobanStateSizeWindow")
+            }
+            at &+= 4 &+ liveSorobanStateSizeWindowCount &* 8
         case 13:
-            try b.require(at, 20, "ConfigSettingEntry.evictionIterator")
-            try checkEvictionIterator(b, at &+ 4)
+            guard has(at, 20) else { return endsEarly(at, 20, "ConfigSettingEntry.evictionIterator") }
+            guard uint32(at &+ 8) <= 1 else { return badBool(at &+ 8, "EvictionIterator.isCurrBucket") }
             at &+= 20
         case 14:
-            try b.require(at, 8, "ConfigSettingEntry.contractParallelCompute")
+            guard has(at, 8) else { return endsEarly(at, 8, "ConfigSettingEntry.contractParallelCompute") }
             at &+= 8
         case 15:
-            try b.require(at, 16, "ConfigSettingEntry.contractLedgerCostExt")
+            guard has(at, 16) else { return endsEarly(at, 16, "ConfigSettingEntry.contractLedgerCostExt") }
             at &+= 16
         case 16:
-            try b.require(at, 24, "ConfigSettingEntry.contractSCPTiming")
+            guard has(at, 24) else { return endsEarly(at, 24, "ConfigSettingEntry.contractSCPTiming") }
             at &+= 24
         case 17:
             at &+= 4
-            at = try frozenLedgerKeys(b, at)
+            at = frozenLedgerKeys(at)
         case 18:
             at &+= 4
-            at = try frozenLedgerKeysDelta(b, at)
+            at = frozenLedgerKeysDelta(at)
         case 19:
             at &+= 4
-            at = try freezeBypassTxs(b, at)
+            at = freezeBypassTxs(at)
         case 20:
             at &+= 4
-            at = try freezeBypassTxsDelta(b, at)
-        default: throw .badDiscriminant(b.int32(at), at, "ConfigSettingEntry.configSettingID")
+            at = freezeBypassTxsDelta(at)
+        default: return badDiscriminant(at, "ConfigSettingEntry.configSettingID")
         }
         return at
-    }
-
-    /// ContractCodeCostInputs: 44 bytes
-    @inline(__always)
-    static func checkContractCodeCostInputs(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        try checkExtensionPoint(b, at)
     }
 
     /// ContractCodeEntry
-    static func contractCodeEntry(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func contractCodeEntry(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "ContractCodeEntry.ext")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "ContractCodeEntry.ext") }
+        switch int32(at) {
         case 0:
             at &+= 4
         case 1:
-            try b.require(at, 52, "ContractCodeEntry.ext.v1.ext")
-            try checkExtensionPoint(b, at &+ 4)
-            try checkContractCodeCostInputs(b, at &+ 8)
+            guard has(at, 52) else { return endsEarly(at, 52, "ContractCodeEntry.ext.v1.ext") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "ExtensionPoint.v") }
+            guard int32(at &+ 8) == 0 else { return badDiscriminant(at &+ 8, "ExtensionPoint.v") }
             at &+= 52
-        default: throw .badDiscriminant(b.int32(at), at, "ContractCodeEntry.ext.v")
+        default: return badDiscriminant(at, "ContractCodeEntry.ext.v")
         }
-        try b.require(at, 36, "ContractCodeEntry.hash")
+        guard has(at, 36) else { return endsEarly(at, 36, "ContractCodeEntry.hash") }
         at &+= 32
-        at = try b.skipBytes(at, "ContractCodeEntry.code")
+        guard let end = endOfBytes(at) else { return badBytes(at, "ContractCodeEntry.code") }
+        at = end
         return at
     }
 
-    /// ContractCostParamEntry: 20 bytes
-    @inline(__always)
-    static func checkContractCostParamEntry(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        try checkExtensionPoint(b, at)
-    }
-
     /// ContractCostParams
-    static func contractCostParams(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func contractCostParams(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "ContractCostParams")
-        let contractCostParamsCount = try b.count(at, elementSize: 20, max: 1024, "ContractCostParams")
+        guard has(at, 4) else { return endsEarly(at, 4, "ContractCostParams") }
+        guard var contractCostParamsCount = count(at, elementSize: 20, max: 1024) else {
+            return badCount(at, max: 1024, "ContractCostParams")
+        }
         at &+= 4
-        for _ in 0..<contractCostParamsCount {
-            try checkContractCostParamEntry(b, at)
+        while contractCostParamsCount > 0 {
+            contractCostParamsCount &-= 1
+            guard int32(at) == 0 else { return badDiscriminant(at, "ExtensionPoint.v") }
             at &+= 20
         }
         return at
     }
 
     /// ContractDataEntry
-    static func contractDataEntry(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func contractDataEntry(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "ContractDataEntry.ext")
-        try checkExtensionPoint(b, at)
+        guard has(at, 4) else { return endsEarly(at, 4, "ContractDataEntry.ext") }
+        guard int32(at) == 0 else { return badDiscriminant(at, "ExtensionPoint.v") }
         at &+= 4
-        at = try scAddress(b, at)
-        at = try scVal(b, at, depth)
-        try b.require(at, 4, "ContractDataEntry.durability")
-        try b.checkEnum(at, 0...1, "ContractDataEntry.durability")
+        at = scAddress(at)
+        at = scVal(at, depth)
+        guard has(at, 4) else { return endsEarly(at, 4, "ContractDataEntry.durability") }
+        guard (0...1).contains(int32(at)) else { return badEnumValue(at, "ContractDataEntry.durability") }
         at &+= 4
-        at = try scVal(b, at, depth)
+        at = scVal(at, depth)
         return at
     }
 
     /// ContractEvent
-    static func contractEvent(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func contractEvent(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 8, "ContractEvent.ext")
-        try checkExtensionPoint(b, at)
+        guard has(at, 8) else { return endsEarly(at, 8, "ContractEvent.ext") }
+        guard int32(at) == 0 else { return badDiscriminant(at, "ExtensionPoint.v") }
         at &+= 4
-        if try b.flag(at, "ContractEvent.contractID") {
-            try b.require(at, 36, "ContractEvent.contractID")
+        switch uint32(at) {
+        case 0: at &+= 4
+        case 1:
+            guard has(at, 36) else { return endsEarly(at, 36, "ContractEvent.contractID") }
             at &+= 36
-        } else {
-            at &+= 4
+        default: return badOptionalFlag(at, "ContractEvent.contractID")
         }
-        try b.require(at, 8, "ContractEvent.type")
-        try b.checkEnum(at, 0...2, "ContractEvent.type")
+        guard has(at, 8) else { return endsEarly(at, 8, "ContractEvent.type") }
+        guard (0...2).contains(int32(at)) else { return badEnumValue(at, "ContractEvent.type") }
         at &+= 4
-        switch b.int32(at) {
+        switch int32(at) {
         case 0:
-            try b.require(at, 8, "ContractEvent.body.v0.topics")
+            guard has(at, 8) else { return endsEarly(at, 8, "ContractEvent.body.v0.topics") }
             at &+= 4
-            let topicsCount = try b.count(at, elementSize: 4, "ContractEvent.body.v0.topics")
+            guard var topicsCount = count(at, elementSize: 4) else { return badCount(at, "ContractEvent.body.v0.topics") }
             at &+= 4
-            for _ in 0..<topicsCount {
-                at = try scVal(b, at, depth)
+            while topicsCount > 0 {
+                topicsCount &-= 1
+                at = scVal(at, depth)
+                if at > 0 { return at }
             }
-            at = try scVal(b, at, depth)
-        default: throw .badDiscriminant(b.int32(at), at, "ContractEvent.body.v")
+            at = scVal(at, depth)
+        default: return badDiscriminant(at, "ContractEvent.body.v")
         }
         return at
     }
 
     /// ContractExecutable
-    static func contractExecutable(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func contractExecutable(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "ContractExecutable")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "ContractExecutable") }
+        switch int32(at) {
         case 0:
-            try b.require(at, 36, "ContractExecutable.wasm_hash")
+            guard has(at, 36) else { return endsEarly(at, 36, "ContractExecutable.wasm_hash") }
             at &+= 36
         case 1:
             at &+= 4
         case 2:
             at &+= 4
-            at = try contractExecutableExternalRef(b, at)
-        default: throw .badDiscriminant(b.int32(at), at, "ContractExecutable.type")
+            at = contractExecutableExternalRef(at)
+        default: return badDiscriminant(at, "ContractExecutable.type")
         }
         return at
     }
 
     /// ContractExecutableExternalRef
-    static func contractExecutableExternalRef(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func contractExecutableExternalRef(_ start: Int) -> Int {
         var at = start
-        at = try scAddress(b, at)
-        try b.require(at, 4, "ContractExecutableExternalRef.tag")
-        at = try b.skipBytes(at, "ContractExecutableExternalRef.tag")
+        at = scAddress(at)
+        guard has(at, 4) else { return endsEarly(at, 4, "ContractExecutableExternalRef.tag") }
+        guard let end = endOfBytes(at) else { return badBytes(at, "ContractExecutableExternalRef.tag") }
+        at = end
         return at
     }
 
     /// ContractIDPreimage
-    static func contractIDPreimage(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func contractIDPreimage(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "ContractIDPreimage")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "ContractIDPreimage") }
+        switch int32(at) {
         case 0:
             at &+= 4
-            at = try scAddress(b, at)
-            try b.require(at, 32, "ContractIDPreimage.fromAddress.salt")
+            at = scAddress(at)
+            guard has(at, 32) else { return endsEarly(at, 32, "ContractIDPreimage.fromAddress.salt") }
             at &+= 32
         case 1:
             at &+= 4
-            at = try asset(b, at)
-        default: throw .badDiscriminant(b.int32(at), at, "ContractIDPreimage.type")
+            at = asset(at)
+        default: return badDiscriminant(at, "ContractIDPreimage.type")
         }
         return at
     }
 
-    /// CreateAccountOp: 44 bytes
-    @inline(__always)
-    static func checkCreateAccountOp(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        try checkPublicKey(b, at)
-    }
-
-    /// CreateAccountResult: 4 bytes
-    @inline(__always)
-    static func checkCreateAccountResult(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        switch b.int32(at) {
-        case 0:
-            break
-        case -1, -2, -3, -4:
-            break
-        default: throw .badDiscriminant(b.int32(at), at, "CreateAccountResult.code")
-        }
-    }
-
     /// CreateClaimableBalanceOp
-    static func createClaimableBalanceOp(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func createClaimableBalanceOp(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        at = try asset(b, at)
-        try b.require(at, 12, "CreateClaimableBalanceOp.amount")
+        at = asset(at)
+        guard has(at, 12) else { return endsEarly(at, 12, "CreateClaimableBalanceOp.amount") }
         at &+= 8
-        let claimantsCount = try b.count(at, elementSize: 44, max: 10, "CreateClaimableBalanceOp.claimants")
+        guard var claimantsCount = count(at, elementSize: 44, max: 10) else {
+            return badCount(at, max: 10, "CreateClaimableBalanceOp.claimants")
+        }
         at &+= 4
-        for _ in 0..<claimantsCount {
-            at = try claimant(b, at, depth)
+        while claimantsCount > 0 {
+            claimantsCount &-= 1
+            at = claimant(at, depth)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// CreateClaimableBalanceResult
-    static func createClaimableBalanceResult(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func createClaimableBalanceResult(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "CreateClaimableBalanceResult")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "CreateClaimableBalanceResult") }
+        switch int32(at) {
         case 0:
-            try b.require(at, 40, "CreateClaimableBalanceResult.balanceID")
-            try checkClaimableBalanceID(b, at &+ 4)
+            guard has(at, 40) else { return endsEarly(at, 40, "CreateClaimableBalanceResult.balanceID") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "ClaimableBalanceID.type") }
             at &+= 40
         case -1, -2, -3, -4, -5:
             at &+= 4
-        default: throw .badDiscriminant(b.int32(at), at, "CreateClaimableBalanceResult.code")
+        default: return badDiscriminant(at, "CreateClaimableBalanceResult.code")
         }
         return at
     }
 
     /// CreateContractArgs
-    static func createContractArgs(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func createContractArgs(_ start: Int) -> Int {
         var at = start
-        at = try contractIDPreimage(b, at)
-        at = try contractExecutable(b, at)
+        at = contractIDPreimage(at)
+        at = contractExecutable(at)
         return at
     }
 
     /// CreateContractArgsV2
-    static func createContractArgsV2(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func createContractArgsV2(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        at = try contractIDPreimage(b, at)
-        at = try contractExecutable(b, at)
-        try b.require(at, 4, "CreateContractArgsV2.constructorArgs")
-        let constructorArgsCount = try b.count(at, elementSize: 4, "CreateContractArgsV2.constructorArgs")
+        at = contractIDPreimage(at)
+        at = contractExecutable(at)
+        guard has(at, 4) else { return endsEarly(at, 4, "CreateContractArgsV2.constructorArgs") }
+        guard var constructorArgsCount = count(at, elementSize: 4) else { return badCount(at, "CreateContractArgsV2.constructorArgs") }
         at &+= 4
-        for _ in 0..<constructorArgsCount {
-            at = try scVal(b, at, depth)
+        while constructorArgsCount > 0 {
+            constructorArgsCount &-= 1
+            at = scVal(at, depth)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// CreatePassiveSellOfferOp
-    static func createPassiveSellOfferOp(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func createPassiveSellOfferOp(_ start: Int) -> Int {
         var at = start
-        at = try asset(b, at)
-        at = try asset(b, at)
-        try b.require(at, 16, "CreatePassiveSellOfferOp.amount")
+        at = asset(at)
+        at = asset(at)
+        guard has(at, 16) else { return endsEarly(at, 16, "CreatePassiveSellOfferOp.amount") }
         at &+= 16
         return at
     }
 
     /// DataEntry
-    static func dataEntry(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func dataEntry(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 40, "DataEntry.accountID")
-        try checkPublicKey(b, at)
+        guard has(at, 40) else { return endsEarly(at, 40, "DataEntry.accountID") }
+        guard int32(at) == 0 else { return badDiscriminant(at, "PublicKey.type") }
         at &+= 36
-        at = try b.skipBytes(at, max: 64, "DataEntry.dataName")
-        try b.require(at, 4, "DataEntry.dataValue")
-        at = try b.skipBytes(at, max: 64, "DataEntry.dataValue")
-        try b.require(at, 4, "DataEntry.ext")
-        try b.checkDiscriminant(at, 0, "DataEntry.ext.v")
+        guard let end = endOfBytes(at, max: 64) else { return badBytes(at, max: 64, "DataEntry.dataName") }
+        at = end
+        guard has(at, 4) else { return endsEarly(at, 4, "DataEntry.dataValue") }
+        guard let end = endOfBytes(at, max: 64) else { return badBytes(at, max: 64, "DataEntry.dataValue") }
+        at = end
+        guard has(at, 4) else { return endsEarly(at, 4, "DataEntry.ext") }
+        guard int32(at) == 0 else { return badDiscriminant(at, "DataEntry.ext.v") }
         at &+= 4
         return at
     }
 
     /// DecoratedSignature
-    static func decoratedSignature(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func decoratedSignature(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 8, "DecoratedSignature.hint")
+        guard has(at, 8) else { return endsEarly(at, 8, "DecoratedSignature.hint") }
         at &+= 4
-        at = try b.skipBytes(at, max: 64, "DecoratedSignature.signature")
+        guard let end = endOfBytes(at, max: 64) else { return badBytes(at, max: 64, "DecoratedSignature.signature") }
+        at = end
         return at
     }
 
     /// DependentTxCluster
-    static func dependentTxCluster(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func dependentTxCluster(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "DependentTxCluster")
-        let dependentTxClusterCount = try b.count(at, elementSize: 68, "DependentTxCluster")
+        guard has(at, 4) else { return endsEarly(at, 4, "DependentTxCluster") }
+        guard var dependentTxClusterCount = count(at, elementSize: 68) else { return badCount(at, "DependentTxCluster") }
         at &+= 4
-        for _ in 0..<dependentTxClusterCount {
-            at = try transactionEnvelope(b, at, depth)
+        while dependentTxClusterCount > 0 {
+            dependentTxClusterCount &-= 1
+            at = transactionEnvelope(at, depth)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// DiagnosticEvent
-    static func diagnosticEvent(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func diagnosticEvent(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "DiagnosticEvent.inSuccessfulContractCall")
-        try b.checkBool(at, "DiagnosticEvent.inSuccessfulContractCall")
+        guard has(at, 4) else { return endsEarly(at, 4, "DiagnosticEvent.inSuccessfulContractCall") }
+        guard uint32(at) <= 1 else { return badBool(at, "DiagnosticEvent.inSuccessfulContractCall") }
         at &+= 4
-        at = try contractEvent(b, at, depth)
+        at = contractEvent(at, depth)
         return at
     }
 
-    /// EndSponsoringFutureReservesResult: 4 bytes
-    @inline(__always)
-    static func checkEndSponsoringFutureReservesResult(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        switch b.int32(at) {
-        case 0:
-            break
-        case -1:
-            break
-        default: throw .badDiscriminant(b.int32(at), at, "EndSponsoringFutureReservesResult.code")
-        }
-    }
-
-    /// EvictionIterator: 16 bytes
-    @inline(__always)
-    static func checkEvictionIterator(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        try b.checkBool(at &+ 4, "EvictionIterator.isCurrBucket")
-    }
-
-    /// ExtendFootprintTTLOp: 8 bytes
-    @inline(__always)
-    static func checkExtendFootprintTTLOp(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        try checkExtensionPoint(b, at)
-    }
-
-    /// ExtendFootprintTTLResult: 4 bytes
-    @inline(__always)
-    static func checkExtendFootprintTTLResult(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        switch b.int32(at) {
-        case 0:
-            break
-        case -1, -2, -3:
-            break
-        default: throw .badDiscriminant(b.int32(at), at, "ExtendFootprintTTLResult.code")
-        }
-    }
-
-    /// ExtensionPoint: 4 bytes
-    @inline(__always)
-    static func checkExtensionPoint(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        try b.checkDiscriminant(at, 0, "ExtensionPoint.v")
-    }
-
     /// FeeBumpTransaction
-    static func feeBumpTransaction(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func feeBumpTransaction(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        at = try muxedAccount(b, at)
-        try b.require(at, 12, "FeeBumpTransaction.fee")
+        at = muxedAccount(at)
+        guard has(at, 12) else { return endsEarly(at, 12, "FeeBumpTransaction.fee") }
         at &+= 8
-        switch b.int32(at) {
+        switch int32(at) {
         case 2:
             at &+= 4
-            at = try transactionV1Envelope(b, at, depth)
-        default: throw .badDiscriminant(b.int32(at), at, "FeeBumpTransaction.innerTx.type")
+            at = transactionV1Envelope(at, depth)
+        default: return badDiscriminant(at, "FeeBumpTransaction.innerTx.type")
         }
-        try b.require(at, 4, "FeeBumpTransaction.ext")
-        try b.checkDiscriminant(at, 0, "FeeBumpTransaction.ext.v")
+        guard has(at, 4) else { return endsEarly(at, 4, "FeeBumpTransaction.ext") }
+        guard int32(at) == 0 else { return badDiscriminant(at, "FeeBumpTransaction.ext.v") }
         at &+= 4
         return at
     }
 
     /// FeeBumpTransactionEnvelope
-    static func feeBumpTransactionEnvelope(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func feeBumpTransactionEnvelope(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        at = try feeBumpTransaction(b, at, depth)
-        try b.require(at, 4, "FeeBumpTransactionEnvelope.signatures")
-        let signaturesCount = try b.count(at, elementSize: 8, max: 20, "FeeBumpTransactionEnvelope.signatures")
+        at = feeBumpTransaction(at, depth)
+        guard has(at, 4) else { return endsEarly(at, 4, "FeeBumpTransactionEnvelope.signatures") }
+        guard var signaturesCount = count(at, elementSize: 8, max: 20) else {
+            return badCount(at, max: 20, "FeeBumpTransactionEnvelope.signatures")
+        }
         at &+= 4
-        for _ in 0..<signaturesCount {
-            at = try decoratedSignature(b, at)
+        while signaturesCount > 0 {
+            signaturesCount &-= 1
+            at = decoratedSignature(at)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// FreezeBypassTxs
-    static func freezeBypassTxs(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func freezeBypassTxs(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "FreezeBypassTxs.txHashes")
-        at = try b.skipArray(at, elementSize: 32, "FreezeBypassTxs.txHashes")
+        guard has(at, 4) else { return endsEarly(at, 4, "FreezeBypassTxs.txHashes") }
+        guard let txHashesCount = count(at, elementSize: 32) else { return badCount(at, "FreezeBypassTxs.txHashes") }
+        at &+= 4 &+ txHashesCount &* 32
         return at
     }
 
     /// FreezeBypassTxsDelta
-    static func freezeBypassTxsDelta(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func freezeBypassTxsDelta(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "FreezeBypassTxsDelta.addTxs")
-        at = try b.skipArray(at, elementSize: 32, "FreezeBypassTxsDelta.addTxs")
-        try b.require(at, 4, "FreezeBypassTxsDelta.removeTxs")
-        at = try b.skipArray(at, elementSize: 32, "FreezeBypassTxsDelta.removeTxs")
+        guard has(at, 4) else { return endsEarly(at, 4, "FreezeBypassTxsDelta.addTxs") }
+        guard let addTxsCount = count(at, elementSize: 32) else { return badCount(at, "FreezeBypassTxsDelta.addTxs") }
+        at &+= 4 &+ addTxsCount &* 32
+        guard has(at, 4) else { return endsEarly(at, 4, "FreezeBypassTxsDelta.removeTxs") }
+        guard let removeTxsCount = count(at, elementSize: 32) else { return badCount(at, "FreezeBypassTxsDelta.removeTxs") }
+        at &+= 4 &+ removeTxsCount &* 32
         return at
     }
 
     /// FrozenLedgerKeys
-    static func frozenLedgerKeys(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func frozenLedgerKeys(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "FrozenLedgerKeys.keys")
-        let keysCount = try b.count(at, elementSize: 4, "FrozenLedgerKeys.keys")
+        guard has(at, 4) else { return endsEarly(at, 4, "FrozenLedgerKeys.keys") }
+        guard var keysCount = count(at, elementSize: 4) else { return badCount(at, "FrozenLedgerKeys.keys") }
         at &+= 4
-        for _ in 0..<keysCount {
-            try b.require(at, 4, "FrozenLedgerKeys.keys")
-            at = try b.skipBytes(at, "FrozenLedgerKeys.keys")
+        while keysCount > 0 {
+            keysCount &-= 1
+            guard has(at, 4) else { return endsEarly(at, 4, "FrozenLedgerKeys.keys") }
+            guard let end = endOfBytes(at) else { return badBytes(at, "FrozenLedgerKeys.keys") }
+            at = end
+            if at > 0 { return at }
         }
         return at
     }
 
     /// FrozenLedgerKeysDelta
-    static func frozenLedgerKeysDelta(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func frozenLedgerKeysDelta(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "FrozenLedgerKeysDelta.keysToFreeze")
-        let keysToFreezeCount = try b.count(at, elementSize: 4, "FrozenLedgerKeysDelta.keysToFreeze")
+        guard has(at, 4) else { return endsEarly(at, 4, "FrozenLedgerKeysDelta.keysToFreeze") }
+        guard var keysToFreezeCount = count(at, elementSize: 4) else { return badCount(at, "FrozenLedgerKeysDelta.keysToFreeze") }
         at &+= 4
-        for _ in 0..<keysToFreezeCount {
-            try b.require(at, 4, "FrozenLedgerKeysDelta.keysToFreeze")
-            at = try b.skipBytes(at, "FrozenLedgerKeysDelta.keysToFreeze")
+        while keysToFreezeCount > 0 {
+            keysToFreezeCount &-= 1
+            guard has(at, 4) else { return endsEarly(at, 4, "FrozenLedgerKeysDelta.keysToFreeze") }
+            guard let end = endOfBytes(at) else { return badBytes(at, "FrozenLedgerKeysDelta.keysToFreeze") }
+            at = end
+            if at > 0 { return at }
         }
-        try b.require(at, 4, "FrozenLedgerKeysDelta.keysToUnfreeze")
-        let keysToUnfreezeCount = try b.count(at, elementSize: 4, "FrozenLedgerKeysDelta.keysToUnfreeze")
+        guard has(at, 4) else { return endsEarly(at, 4, "FrozenLedgerKeysDelta.keysToUnfreeze") }
+        guard var keysToUnfreezeCount = count(at, elementSize: 4) else { return badCount(at, "FrozenLedgerKeysDelta.keysToUnfreeze") }
         at &+= 4
-        for _ in 0..<keysToUnfreezeCount {
-            try b.require(at, 4, "FrozenLedgerKeysDelta.keysToUnfreeze")
-            at = try b.skipBytes(at, "FrozenLedgerKeysDelta.keysToUnfreeze")
+        while keysToUnfreezeCount > 0 {
+            keysToUnfreezeCount &-= 1
+            guard has(at, 4) else { return endsEarly(at, 4, "FrozenLedgerKeysDelta.keysToUnfreeze") }
+            guard let end = endOfBytes(at) else { return badBytes(at, "FrozenLedgerKeysDelta.keysToUnfreeze") }
+            at = end
+            if at > 0 { return at }
         }
         return at
     }
 
     /// GeneralizedTransactionSet
-    static func generalizedTransactionSet(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func generalizedTransactionSet(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "GeneralizedTransactionSet")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "GeneralizedTransactionSet") }
+        switch int32(at) {
         case 1:
             at &+= 4
-            at = try transactionSetV1(b, at, depth)
-        default: throw .badDiscriminant(b.int32(at), at, "GeneralizedTransactionSet.v")
+            at = transactionSetV1(at, depth)
+        default: return badDiscriminant(at, "GeneralizedTransactionSet.v")
         }
         return at
     }
 
     /// HostFunction
-    static func hostFunction(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func hostFunction(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "HostFunction")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "HostFunction") }
+        switch int32(at) {
         case 0:
             at &+= 4
-            at = try invokeContractArgs(b, at, depth)
+            at = invokeContractArgs(at, depth)
         case 1:
             at &+= 4
-            at = try createContractArgs(b, at)
+            at = createContractArgs(at)
         case 2:
-            try b.require(at, 8, "HostFunction.wasm")
+            guard has(at, 8) else { return endsEarly(at, 8, "HostFunction.wasm") }
             at &+= 4
-            at = try b.skipBytes(at, "HostFunction.wasm")
+            guard let end = endOfBytes(at) else { return badBytes(at, "HostFunction.wasm") }
+            at = end
         case 3:
             at &+= 4
-            at = try createContractArgsV2(b, at, depth)
-        default: throw .badDiscriminant(b.int32(at), at, "HostFunction.type")
+            at = createContractArgsV2(at, depth)
+        default: return badDiscriminant(at, "HostFunction.type")
         }
         return at
     }
 
-    /// InflationPayout: 44 bytes
-    @inline(__always)
-    static func checkInflationPayout(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        try checkPublicKey(b, at)
-    }
-
     /// InflationResult
-    static func inflationResult(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func inflationResult(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "InflationResult")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "InflationResult") }
+        switch int32(at) {
         case 0:
-            try b.require(at, 8, "InflationResult.payouts")
+            guard has(at, 8) else { return endsEarly(at, 8, "InflationResult.payouts") }
             at &+= 4
-            let payoutsCount = try b.count(at, elementSize: 44, "InflationResult.payouts")
+            guard var payoutsCount = count(at, elementSize: 44) else { return badCount(at, "InflationResult.payouts") }
             at &+= 4
-            for _ in 0..<payoutsCount {
-                try checkInflationPayout(b, at)
+            while payoutsCount > 0 {
+                payoutsCount &-= 1
+                guard int32(at) == 0 else { return badDiscriminant(at, "PublicKey.type") }
                 at &+= 44
             }
         case -1:
             at &+= 4
-        default: throw .badDiscriminant(b.int32(at), at, "InflationResult.code")
+        default: return badDiscriminant(at, "InflationResult.code")
         }
         return at
     }
 
     /// InnerTransactionResult
-    static func innerTransactionResult(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func innerTransactionResult(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 12, "InnerTransactionResult.feeCharged")
+        guard has(at, 12) else { return endsEarly(at, 12, "InnerTransactionResult.feeCharged") }
         at &+= 8
-        switch b.int32(at) {
+        switch int32(at) {
         case 0, -1:
-            try b.require(at, 8, "InnerTransactionResult.result.results")
+            guard has(at, 8) else { return endsEarly(at, 8, "InnerTransactionResult.result.results") }
             at &+= 4
-            let resultsCount = try b.count(at, elementSize: 4, "InnerTransactionResult.result.results")
+            guard var resultsCount = count(at, elementSize: 4) else { return badCount(at, "InnerTransactionResult.result.results") }
             at &+= 4
-            for _ in 0..<resultsCount {
-                at = try operationResult(b, at)
+            while resultsCount > 0 {
+                resultsCount &-= 1
+                at = operationResult(at)
+                if at > 0 { return at }
             }
         case -2, -3, -4, -5, -6, -7, -8, -9, -10, -11, -12, -14, -15, -16, -17, -18:
             at &+= 4
-        default: throw .badDiscriminant(b.int32(at), at, "InnerTransactionResult.result.code")
+        default: return badDiscriminant(at, "InnerTransactionResult.result.code")
         }
-        try b.require(at, 4, "InnerTransactionResult.ext")
-        try b.checkDiscriminant(at, 0, "InnerTransactionResult.ext.v")
+        guard has(at, 4) else { return endsEarly(at, 4, "InnerTransactionResult.ext") }
+        guard int32(at) == 0 else { return badDiscriminant(at, "InnerTransactionResult.ext.v") }
         at &+= 4
         return at
     }
 
     /// InnerTransactionResultPair
-    static func innerTransactionResultPair(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func innerTransactionResultPair(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 32, "InnerTransactionResultPair.transactionHash")
+        guard has(at, 32) else { return endsEarly(at, 32, "InnerTransactionResultPair.transactionHash") }
         at &+= 32
-        at = try innerTransactionResult(b, at)
+        at = innerTransactionResult(at)
         return at
     }
 
     /// InvokeContractArgs
-    static func invokeContractArgs(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func invokeContractArgs(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        at = try scAddress(b, at)
-        try b.require(at, 4, "InvokeContractArgs.functionName")
-        at = try b.skipBytes(at, max: 32, "InvokeContractArgs.functionName")
-        try b.require(at, 4, "InvokeContractArgs.args")
-        let argsCount = try b.count(at, elementSize: 4, "InvokeContractArgs.args")
+        at = scAddress(at)
+        guard has(at, 4) else { return endsEarly(at, 4, "InvokeContractArgs.functionName") }
+        guard let end = endOfBytes(at, max: 32) else { return badBytes(at, max: 32, "InvokeContractArgs.functionName") }
+        at = end
+        guard has(at, 4) else { return endsEarly(at, 4, "InvokeContractArgs.args") }
+        guard var argsCount = count(at, elementSize: 4) else { return badCount(at, "InvokeContractArgs.args") }
         at &+= 4
-        for _ in 0..<argsCount {
-            at = try scVal(b, at, depth)
+        while argsCount > 0 {
+            argsCount &-= 1
+            at = scVal(at, depth)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// InvokeHostFunctionOp
-    static func invokeHostFunctionOp(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func invokeHostFunctionOp(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        at = try hostFunction(b, at, depth)
-        try b.require(at, 4, "InvokeHostFunctionOp.auth")
-        let authCount = try b.count(at, elementSize: 24, "InvokeHostFunctionOp.auth")
+        at = hostFunction(at, depth)
+        guard has(at, 4) else { return endsEarly(at, 4, "InvokeHostFunctionOp.auth") }
+        guard var authCount = count(at, elementSize: 24) else { return badCount(at, "InvokeHostFunctionOp.auth") }
         at &+= 4
-        for _ in 0..<authCount {
-            at = try sorobanAuthorizationEntry(b, at, depth)
+        while authCount > 0 {
+            authCount &-= 1
+            at = sorobanAuthorizationEntry(at, depth)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// InvokeHostFunctionResult
-    static func invokeHostFunctionResult(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func invokeHostFunctionResult(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "InvokeHostFunctionResult")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "InvokeHostFunctionResult") }
+        switch int32(at) {
         case 0:
-            try b.require(at, 36, "InvokeHostFunctionResult.success")
+            guard has(at, 36) else { return endsEarly(at, 36, "InvokeHostFunctionResult.success") }
             at &+= 36
         case -1, -2, -3, -4, -5:
             at &+= 4
-        default: throw .badDiscriminant(b.int32(at), at, "InvokeHostFunctionResult.code")
+        default: return badDiscriminant(at, "InvokeHostFunctionResult.code")
         }
         return at
     }
 
     /// LedgerCloseMetaExt
-    static func ledgerCloseMetaExt(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func ledgerCloseMetaExt(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "LedgerCloseMetaExt")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "LedgerCloseMetaExt") }
+        switch int32(at) {
         case 0:
             at &+= 4
         case 1:
-            try b.require(at, 16, "LedgerCloseMetaExt.v1")
-            try checkLedgerCloseMetaExtV1(b, at &+ 4)
+            guard has(at, 16) else { return endsEarly(at, 16, "LedgerCloseMetaExt.v1") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "ExtensionPoint.v") }
             at &+= 16
-        default: throw .badDiscriminant(b.int32(at), at, "LedgerCloseMetaExt.v")
+        default: return badDiscriminant(at, "LedgerCloseMetaExt.v")
         }
         return at
     }
 
-    /// LedgerCloseMetaExtV1: 12 bytes
-    @inline(__always)
-    static func checkLedgerCloseMetaExtV1(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        try checkExtensionPoint(b, at)
-    }
-
     /// LedgerCloseValueSignature
-    static func ledgerCloseValueSignature(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func ledgerCloseValueSignature(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 40, "LedgerCloseValueSignature.nodeID")
-        try checkPublicKey(b, at)
+        guard has(at, 40) else { return endsEarly(at, 40, "LedgerCloseValueSignature.nodeID") }
+        guard int32(at) == 0 else { return badDiscriminant(at, "PublicKey.type") }
         at &+= 36
-        at = try b.skipBytes(at, max: 64, "LedgerCloseValueSignature.signature")
+        guard let end = endOfBytes(at, max: 64) else { return badBytes(at, max: 64, "LedgerCloseValueSignature.signature") }
+        at = end
         return at
     }
 
     /// LedgerEntry
-    static func ledgerEntry(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func ledgerEntry(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 8, "LedgerEntry.lastModifiedLedgerSeq")
+        guard has(at, 8) else { return endsEarly(at, 8, "LedgerEntry.lastModifiedLedgerSeq") }
         at &+= 4
-        switch b.int32(at) {
+        switch int32(at) {
         case 0:
             at &+= 4
-            at = try accountEntry(b, at)
+            at = accountEntry(at)
         case 1:
             at &+= 4
-            at = try trustLineEntry(b, at)
+            at = trustLineEntry(at)
         case 2:
             at &+= 4
-            at = try offerEntry(b, at)
+            at = offerEntry(at)
         case 3:
             at &+= 4
-            at = try dataEntry(b, at)
+            at = dataEntry(at)
         case 4:
             at &+= 4
-            at = try claimableBalanceEntry(b, at, depth)
+            at = claimableBalanceEntry(at, depth)
         case 5:
             at &+= 4
-            at = try liquidityPoolEntry(b, at)
+            at = liquidityPoolEntry(at)
         case 6:
             at &+= 4
-            at = try contractDataEntry(b, at, depth)
+            at = contractDataEntry(at, depth)
         case 7:
             at &+= 4
-            at = try contractCodeEntry(b, at)
+            at = contractCodeEntry(at)
         case 8:
             at &+= 4
-            at = try configSettingEntry(b, at)
+            at = configSettingEntry(at)
         case 9:
-            try b.require(at, 40, "LedgerEntry.data.ttl")
+            guard has(at, 40) else { return endsEarly(at, 40, "LedgerEntry.data.ttl") }
             at &+= 40
-        default: throw .badDiscriminant(b.int32(at), at, "LedgerEntry.data.type")
+        default: return badDiscriminant(at, "LedgerEntry.data.type")
         }
-        try b.require(at, 4, "LedgerEntry.ext")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "LedgerEntry.ext") }
+        switch int32(at) {
         case 0:
             at &+= 4
         case 1:
             at &+= 4
-            at = try ledgerEntryExtensionV1(b, at)
-        default: throw .badDiscriminant(b.int32(at), at, "LedgerEntry.ext.v")
+            at = ledgerEntryExtensionV1(at)
+        default: return badDiscriminant(at, "LedgerEntry.ext.v")
         }
         return at
     }
 
     /// LedgerEntryChange
-    static func ledgerEntryChange(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func ledgerEntryChange(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "LedgerEntryChange")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "LedgerEntryChange") }
+        switch int32(at) {
         case 0:
             at &+= 4
-            at = try ledgerEntry(b, at, depth)
+            at = ledgerEntry(at, depth)
         case 1:
             at &+= 4
-            at = try ledgerEntry(b, at, depth)
+            at = ledgerEntry(at, depth)
         case 2:
             at &+= 4
-            at = try ledgerKey(b, at, depth)
+            at = ledgerKey(at, depth)
         case 3:
             at &+= 4
-            at = try ledgerEntry(b, at, depth)
+            at = ledgerEntry(at, depth)
         case 4:
             at &+= 4
-            at = try ledgerEntry(b, at, depth)
-        default: throw .badDiscriminant(b.int32(at), at, "LedgerEntryChange.type")
+            at = ledgerEntry(at, depth)
+        default: return badDiscriminant(at, "LedgerEntryChange.type")
         }
         return at
     }
 
     /// LedgerEntryChanges
-    static func ledgerEntryChanges(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func ledgerEntryChanges(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "LedgerEntryChanges")
-        let ledgerEntryChangesCount = try b.count(at, elementSize: 12, "LedgerEntryChanges")
+        guard has(at, 4) else { return endsEarly(at, 4, "LedgerEntryChanges") }
+        guard var ledgerEntryChangesCount = count(at, elementSize: 12) else { return badCount(at, "LedgerEntryChanges") }
         at &+= 4
-        for _ in 0..<ledgerEntryChangesCount {
-            at = try ledgerEntryChange(b, at, depth)
+        while ledgerEntryChangesCount > 0 {
+            ledgerEntryChangesCount &-= 1
+            at = ledgerEntryChange(at, depth)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// LedgerEntryExtensionV1
-    static func ledgerEntryExtensionV1(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func ledgerEntryExtensionV1(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "LedgerEntryExtensionV1.sponsoringID")
-        if try b.flag(at, "LedgerEntryExtensionV1.sponsoringID") {
-            try b.require(at, 40, "LedgerEntryExtensionV1.sponsoringID")
-            try checkPublicKey(b, at &+ 4)
+        guard has(at, 4) else { return endsEarly(at, 4, "LedgerEntryExtensionV1.sponsoringID") }
+        switch uint32(at) {
+        case 0: at &+= 4
+        case 1:
+            guard has(at, 40) else { return endsEarly(at, 40, "LedgerEntryExtensionV1.sponsoringID") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "PublicKey.type") }
             at &+= 40
-        } else {
-            at &+= 4
+        default: return badOptionalFlag(at, "LedgerEntryExtensionV1.sponsoringID")
         }
-        try b.require(at, 4, "LedgerEntryExtensionV1.ext")
-        try b.checkDiscriminant(at, 0, "LedgerEntryExtensionV1.ext.v")
+        guard has(at, 4) else { return endsEarly(at, 4, "LedgerEntryExtensionV1.ext") }
+        guard int32(at) == 0 else { return badDiscriminant(at, "LedgerEntryExtensionV1.ext.v") }
         at &+= 4
         return at
     }
 
     /// LedgerFootprint
-    static func ledgerFootprint(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func ledgerFootprint(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "LedgerFootprint.readOnly")
-        let readOnlyCount = try b.count(at, elementSize: 8, "LedgerFootprint.readOnly")
+        guard has(at, 4) else { return endsEarly(at, 4, "LedgerFootprint.readOnly") }
+        guard var readOnlyCount = count(at, elementSize: 8) else { return badCount(at, "LedgerFootprint.readOnly") }
         at &+= 4
-        for _ in 0..<readOnlyCount {
-            at = try ledgerKey(b, at, depth)
+        while readOnlyCount > 0 {
+            readOnlyCount &-= 1
+            at = ledgerKey(at, depth)
+            if at > 0 { return at }
         }
-        try b.require(at, 4, "LedgerFootprint.readWrite")
-        let readWriteCount = try b.count(at, elementSize: 8, "LedgerFootprint.readWrite")
+        guard has(at, 4) else { return endsEarly(at, 4, "LedgerFootprint.readWrite") }
+        guard var readWriteCount = count(at, elementSize: 8) else { return badCount(at, "LedgerFootprint.readWrite") }
         at &+= 4
-        for _ in 0..<readWriteCount {
-            at = try ledgerKey(b, at, depth)
+        while readWriteCount > 0 {
+            readWriteCount &-= 1
+            at = ledgerKey(at, depth)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// LedgerHeader
-    static func ledgerHeader(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func ledgerHeader(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 36, "LedgerHeader.ledgerVersion")
+        guard has(at, 36) else { return endsEarly(at, 36, "LedgerHeader.ledgerVersion") }
         at &+= 36
-        at = try stellarValue(b, at)
-        try b.require(at, 240, "LedgerHeader.txSetResultHash")
+        at = stellarValue(at)
+        guard has(at, 240) else { return endsEarly(at, 240, "LedgerHeader.txSetResultHash") }
         at &+= 236
-        switch b.int32(at) {
+        switch int32(at) {
         case 0:
             at &+= 4
         case 1:
-            try b.require(at, 12, "LedgerHeader.ext.v1")
-            try checkLedgerHeaderExtensionV1(b, at &+ 4)
+            guard has(at, 12) else { return endsEarly(at, 12, "LedgerHeader.ext.v1") }
+            guard int32(at &+ 8) == 0 else { return badDiscriminant(at &+ 8, "LedgerHeaderExtensionV1.ext.v") }
             at &+= 12
-        default: throw .badDiscriminant(b.int32(at), at, "LedgerHeader.ext.v")
+        default: return badDiscriminant(at, "LedgerHeader.ext.v")
         }
         return at
     }
 
-    /// LedgerHeaderExtensionV1: 8 bytes
-    @inline(__always)
-    static func checkLedgerHeaderExtensionV1(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        try b.checkDiscriminant(at &+ 4, 0, "LedgerHeaderExtensionV1.ext.v")
-    }
-
     /// LedgerKey
-    static func ledgerKey(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func ledgerKey(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "LedgerKey")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "LedgerKey") }
+        switch int32(at) {
         case 0:
-            try b.require(at, 40, "LedgerKey.account.accountID")
-            try checkPublicKey(b, at &+ 4)
+            guard has(at, 40) else { return endsEarly(at, 40, "LedgerKey.account.accountID") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "PublicKey.type") }
             at &+= 40
         case 1:
-            try b.require(at, 40, "LedgerKey.trustLine.accountID")
-            try checkPublicKey(b, at &+ 4)
+            guard has(at, 40) else { return endsEarly(at, 40, "LedgerKey.trustLine.accountID") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "PublicKey.type") }
             at &+= 40
-            at = try trustLineAsset(b, at)
+            at = trustLineAsset(at)
         case 2:
-            try b.require(at, 48, "LedgerKey.offer.sellerID")
-            try checkPublicKey(b, at &+ 4)
+            guard has(at, 48) else { return endsEarly(at, 48, "LedgerKey.offer.sellerID") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "PublicKey.type") }
             at &+= 48
         case 3:
-            try b.require(at, 44, "LedgerKey.data.accountID")
-            try checkPublicKey(b, at &+ 4)
+            guard has(at, 44) else { return endsEarly(at, 44, "LedgerKey.data.accountID") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "PublicKey.type") }
             at &+= 40
-            at = try b.skipBytes(at, max: 64, "LedgerKey.data.dataName")
+            guard let end = endOfBytes(at, max: 64) else { return badBytes(at, max: 64, "LedgerKey.data.dataName") }
+            at = end
         case 4:
-            try b.require(at, 40, "LedgerKey.claimableBalance.balanceID")
-            try checkClaimableBalanceID(b, at &+ 4)
+            guard has(at, 40) else { return endsEarly(at, 40, "LedgerKey.claimableBalance.balanceID") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "ClaimableBalanceID.type") }
             at &+= 40
         case 5:
-            try b.require(at, 36, "LedgerKey.liquidityPool.liquidityPoolID")
+            guard has(at, 36) else { return endsEarly(at, 36, "LedgerKey.liquidityPool.liquidityPoolID") }
             at &+= 36
         case 6:
             at &+= 4
-            at = try scAddress(b, at)
-            at = try scVal(b, at, depth)
-            try b.require(at, 4, "LedgerKey.contractData.durability")
-            try b.checkEnum(at, 0...1, "LedgerKey.contractData.durability")
+            at = scAddress(at)
+            at = scVal(at, depth)
+            guard has(at, 4) else { return endsEarly(at, 4, "LedgerKey.contractData.durability") }
+            guard (0...1).contains(int32(at)) else { return badEnumValue(at, "LedgerKey.contractData.durability") }
             at &+= 4
         case 7:
-            try b.require(at, 36, "LedgerKey.contractCode.hash")
+            guard has(at, 36) else { return endsEarly(at, 36, "LedgerKey.contractCode.hash") }
             at &+= 36
         case 8:
-            try b.require(at, 8, "LedgerKey.configSetting.configSettingID")
-            try b.checkEnum(at &+ 4, 0...20, "LedgerKey.configSetting.configSettingID")
+            guard has(at, 8) else { return endsEarly(at, 8, "LedgerKey.configSetting.configSettingID") }
+            guard (0...20).contains(int32(at &+ 4)) else { return badEnumValue(at &+ 4, "LedgerKey.configSetting.configSettingID") }
             at &+= 8
         case 9:
-            try b.require(at, 36, "LedgerKey.ttl.keyHash")
+            guard has(at, 36) else { return endsEarly(at, 36, "LedgerKey.ttl.keyHash") }
             at &+= 36
-        default: throw .badDiscriminant(b.int32(at), at, "LedgerKey.type")
+        default: return badDiscriminant(at, "LedgerKey.type")
         }
         return at
     }
 
     /// LedgerSCPMessages
-    static func ledgerSCPMessages(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func ledgerSCPMessages(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 8, "LedgerSCPMessages.ledgerSeq")
+        guard has(at, 8) else { return endsEarly(at, 8, "LedgerSCPMessages.ledgerSeq") }
         at &+= 4
-        let messagesCount = try b.count(at, elementSize: 92, "LedgerSCPMessages.messages")
+        guard var messagesCount = count(at, elementSize: 92) else { return badCount(at, "LedgerSCPMessages.messages") }
         at &+= 4
-        for _ in 0..<messagesCount {
-            at = try scpEnvelope(b, at)
+        while messagesCount > 0 {
+            messagesCount &-= 1
+            at = scpEnvelope(at)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// LedgerUpgrade
-    static func ledgerUpgrade(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func ledgerUpgrade(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "LedgerUpgrade")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "LedgerUpgrade") }
+        switch int32(at) {
         case 1:
-            try b.require(at, 8, "LedgerUpgrade.newLedgerVersion")
+            guard has(at, 8) else { return endsEarly(at, 8, "LedgerUpgrade.newLedgerVersion") }
             at &+= 8
         case 2:
-            try b.require(at, 8, "LedgerUpgrade.newBaseFee")
+            guard has(at, 8) else { return endsEarly(at, 8, "LedgerUpgrade.newBaseFee") }
             at &+= 8
         case 3:
-            try b.require(at, 8, "LedgerUpgrade.newMaxTxSetSize")
+            guard has(at, 8) else { return endsEarly(at, 8, "LedgerUpgrade.newMaxTxSetSize") }
             at &+= 8
         case 4:
-            try b.require(at, 8, "LedgerUpgrade.newBaseReserve")
+            guard has(at, 8) else { return endsEarly(at, 8, "LedgerUpgrade.newBaseReserve") }
             at &+= 8
         case 5:
-            try b.require(at, 8, "LedgerUpgrade.newFlags")
+            guard has(at, 8) else { return endsEarly(at, 8, "LedgerUpgrade.newFlags") }
             at &+= 8
         case 6:
-            try b.require(at, 68, "LedgerUpgrade.newConfig")
+            guard has(at, 68) else { return endsEarly(at, 68, "LedgerUpgrade.newConfig") }
             at &+= 68
         case 7:
-            try b.require(at, 8, "LedgerUpgrade.newMaxSorobanTxSetSize")
+            guard has(at, 8) else { return endsEarly(at, 8, "LedgerUpgrade.newMaxSorobanTxSetSize") }
             at &+= 8
-        default: throw .badDiscriminant(b.int32(at), at, "LedgerUpgrade.type")
+        default: return badDiscriminant(at, "LedgerUpgrade.type")
         }
         return at
     }
 
     /// LiquidityPoolConstantProductParameters
-    static func liquidityPoolConstantProductParameters(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func liquidityPoolConstantProductParameters(_ start: Int) -> Int {
         var at = start
-        at = try asset(b, at)
-        at = try asset(b, at)
-        try b.require(at, 4, "LiquidityPoolConstantProductParameters.fee")
+        at = asset(at)
+        at = asset(at)
+        guard has(at, 4) else { return endsEarly(at, 4, "LiquidityPoolConstantProductParameters.fee") }
         at &+= 4
         return at
     }
 
-    /// LiquidityPoolDepositResult: 4 bytes
-    @inline(__always)
-    static func checkLiquidityPoolDepositResult(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        switch b.int32(at) {
-        case 0:
-            break
-        case -1, -2, -3, -4, -5, -6, -7, -8:
-            break
-        default: throw .badDiscriminant(b.int32(at), at, "LiquidityPoolDepositResult.code")
-        }
-    }
-
     /// LiquidityPoolEntry
-    static func liquidityPoolEntry(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func liquidityPoolEntry(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 36, "LiquidityPoolEntry.liquidityPoolID")
+        guard has(at, 36) else { return endsEarly(at, 36, "LiquidityPoolEntry.liquidityPoolID") }
         at &+= 32
-        switch b.int32(at) {
+        switch int32(at) {
         case 0:
             at &+= 4
-            at = try liquidityPoolConstantProductParameters(b, at)
-            try b.require(at, 32, "LiquidityPoolEntry.body.constantProduct.reserveA")
+            at = liquidityPoolConstantProductParameters(at)
+            guard has(at, 32) else { return endsEarly(at, 32, "LiquidityPoolEntry.body.constantProduct.reserveA") }
             at &+= 32
-        default: throw .badDiscriminant(b.int32(at), at, "LiquidityPoolEntry.body.type")
+        default: return badDiscriminant(at, "LiquidityPoolEntry.body.type")
         }
         return at
     }
 
     /// LiquidityPoolParameters
-    static func liquidityPoolParameters(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func liquidityPoolParameters(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "LiquidityPoolParameters")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "LiquidityPoolParameters") }
+        switch int32(at) {
         case 0:
             at &+= 4
-            at = try liquidityPoolConstantProductParameters(b, at)
-        default: throw .badDiscriminant(b.int32(at), at, "LiquidityPoolParameters.type")
+            at = liquidityPoolConstantProductParameters(at)
+        default: return badDiscriminant(at, "LiquidityPoolParameters.type")
         }
         return at
     }
 
-    /// LiquidityPoolWithdrawResult: 4 bytes
-    @inline(__always)
-    static func checkLiquidityPoolWithdrawResult(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        switch b.int32(at) {
-        case 0:
-            break
-        case -1, -2, -3, -4, -5, -6:
-            break
-        default: throw .badDiscriminant(b.int32(at), at, "LiquidityPoolWithdrawResult.code")
-        }
-    }
-
     /// ManageBuyOfferOp
-    static func manageBuyOfferOp(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func manageBuyOfferOp(_ start: Int) -> Int {
         var at = start
-        at = try asset(b, at)
-        at = try asset(b, at)
-        try b.require(at, 24, "ManageBuyOfferOp.buyAmount")
+        at = asset(at)
+        at = asset(at)
+        guard has(at, 24) else { return endsEarly(at, 24, "ManageBuyOfferOp.buyAmount") }
         at &+= 24
         return at
     }
 
     /// ManageBuyOfferResult
-    static func manageBuyOfferResult(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func manageBuyOfferResult(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "ManageBuyOfferResult")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "ManageBuyOfferResult") }
+        switch int32(at) {
         case 0:
             at &+= 4
-            at = try manageOfferSuccessResult(b, at)
+            at = manageOfferSuccessResult(at)
         case -1, -2, -3, -4, -5, -6, -7, -8, -9, -10, -11, -12:
             at &+= 4
-        default: throw .badDiscriminant(b.int32(at), at, "ManageBuyOfferResult.code")
+        default: return badDiscriminant(at, "ManageBuyOfferResult.code")
         }
         return at
     }
 
     /// ManageDataOp
-    static func manageDataOp(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func manageDataOp(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "ManageDataOp.dataName")
-        at = try b.skipBytes(at, max: 64, "ManageDataOp.dataName")
-        try b.require(at, 4, "ManageDataOp.dataValue")
-        if try b.flag(at, "ManageDataOp.dataValue") {
-            try b.require(at, 8, "ManageDataOp.dataValue")
+        guard has(at, 4) else { return endsEarly(at, 4, "ManageDataOp.dataName") }
+        guard let end = endOfBytes(at, max: 64) else { return badBytes(at, max: 64, "ManageDataOp.dataName") }
+        at = end
+        guard has(at, 4) else { return endsEarly(at, 4, "ManageDataOp.dataValue") }
+        switch uint32(at) {
+        case 0: at &+= 4
+        case 1:
+            guard has(at, 8) else { return endsEarly(at, 8, "ManageDataOp.dataValue") }
             at &+= 4
-            at = try b.skipBytes(at, max: 64, "ManageDataOp.dataValue")
-        } else {
-            at &+= 4
+            guard let end = endOfBytes(at, max: 64) else { return badBytes(at, max: 64, "ManageDataOp.dataValue") }
+            at = end
+        default: return badOptionalFlag(at, "ManageDataOp.dataValue")
         }
         return at
     }
 
-    /// ManageDataResult: 4 bytes
-    @inline(__always)
-    static func checkManageDataResult(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        switch b.int32(at) {
-        case 0:
-            break
-        case -1, -2, -3, -4:
-            break
-        default: throw .badDiscriminant(b.int32(at), at, "ManageDataResult.code")
-        }
-    }
-
     /// ManageOfferSuccessResult
-    static func manageOfferSuccessResult(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func manageOfferSuccessResult(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "ManageOfferSuccessResult.offersClaimed")
-        let offersClaimedCount = try b.count(at, elementSize: 60, "ManageOfferSuccessResult.offersClaimed")
+        guard has(at, 4) else { return endsEarly(at, 4, "ManageOfferSuccessResult.offersClaimed") }
+        guard var offersClaimedCount = count(at, elementSize: 60) else { return badCount(at, "ManageOfferSuccessResult.offersClaimed") }
         at &+= 4
-        for _ in 0..<offersClaimedCount {
-            at = try claimAtom(b, at)
+        while offersClaimedCount > 0 {
+            offersClaimedCount &-= 1
+            at = claimAtom(at)
+            if at > 0 { return at }
         }
-        try b.require(at, 4, "ManageOfferSuccessResult.offer")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "ManageOfferSuccessResult.offer") }
+        switch int32(at) {
         case 0, 1:
             at &+= 4
-            at = try offerEntry(b, at)
+            at = offerEntry(at)
         case 2:
             at &+= 4
-        default: throw .badDiscriminant(b.int32(at), at, "ManageOfferSuccessResult.offer.effect")
+        default: return badDiscriminant(at, "ManageOfferSuccessResult.offer.effect")
         }
         return at
     }
 
     /// ManageSellOfferOp
-    static func manageSellOfferOp(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func manageSellOfferOp(_ start: Int) -> Int {
         var at = start
-        at = try asset(b, at)
-        at = try asset(b, at)
-        try b.require(at, 24, "ManageSellOfferOp.amount")
+        at = asset(at)
+        at = asset(at)
+        guard has(at, 24) else { return endsEarly(at, 24, "ManageSellOfferOp.amount") }
         at &+= 24
         return at
     }
 
     /// ManageSellOfferResult
-    static func manageSellOfferResult(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func manageSellOfferResult(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "ManageSellOfferResult")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "ManageSellOfferResult") }
+        switch int32(at) {
         case 0:
             at &+= 4
-            at = try manageOfferSuccessResult(b, at)
+            at = manageOfferSuccessResult(at)
         case -1, -2, -3, -4, -5, -6, -7, -8, -9, -10, -11, -12:
             at &+= 4
-        default: throw .badDiscriminant(b.int32(at), at, "ManageSellOfferResult.code")
+        default: return badDiscriminant(at, "ManageSellOfferResult.code")
         }
         return at
     }
 
     /// Memo
-    static func memo(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func memo(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "Memo")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "Memo") }
+        switch int32(at) {
         case 0:
             at &+= 4
         case 1:
-            try b.require(at, 8, "Memo.text")
+            guard has(at, 8) else { return endsEarly(at, 8, "Memo.text") }
             at &+= 4
-            at = try b.skipBytes(at, max: 28, "Memo.text")
+            guard let end = endOfBytes(at, max: 28) else { return badBytes(at, max: 28, "Memo.text") }
+            at = end
         case 2:
-            try b.require(at, 12, "Memo.id")
+            guard has(at, 12) else { return endsEarly(at, 12, "Memo.id") }
             at &+= 12
         case 3:
-            try b.require(at, 36, "Memo.hash")
+            guard has(at, 36) else { return endsEarly(at, 36, "Memo.hash") }
             at &+= 36
         case 4:
-            try b.require(at, 36, "Memo.retHash")
+            guard has(at, 36) else { return endsEarly(at, 36, "Memo.retHash") }
             at &+= 36
-        default: throw .badDiscriminant(b.int32(at), at, "Memo.type")
+        default: return badDiscriminant(at, "Memo.type")
         }
         return at
     }
 
     /// MuxedAccount
-    static func muxedAccount(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func muxedAccount(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "MuxedAccount")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "MuxedAccount") }
+        switch int32(at) {
         case 0:
-            try b.require(at, 36, "MuxedAccount.ed25519")
+            guard has(at, 36) else { return endsEarly(at, 36, "MuxedAccount.ed25519") }
             at &+= 36
         case 256:
-            try b.require(at, 44, "MuxedAccount.med25519.id")
+            guard has(at, 44) else { return endsEarly(at, 44, "MuxedAccount.med25519.id") }
             at &+= 44
-        default: throw .badDiscriminant(b.int32(at), at, "MuxedAccount.type")
+        default: return badDiscriminant(at, "MuxedAccount.type")
         }
         return at
     }
 
     /// OfferEntry
-    static func offerEntry(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func offerEntry(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 44, "OfferEntry.sellerID")
-        try checkPublicKey(b, at)
+        guard has(at, 44) else { return endsEarly(at, 44, "OfferEntry.sellerID") }
+        guard int32(at) == 0 else { return badDiscriminant(at, "PublicKey.type") }
         at &+= 44
-        at = try asset(b, at)
-        at = try asset(b, at)
-        try b.require(at, 24, "OfferEntry.amount")
-        try b.checkDiscriminant(at &+ 20, 0, "OfferEntry.ext.v")
+        at = asset(at)
+        at = asset(at)
+        guard has(at, 24) else { return endsEarly(at, 24, "OfferEntry.amount") }
+        guard int32(at &+ 20) == 0 else { return badDiscriminant(at &+ 20, "OfferEntry.ext.v") }
         at &+= 24
         return at
     }
 
     /// Operation
-    static func operation(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func operation(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "Operation.sourceAccount")
-        if try b.flag(at, "Operation.sourceAccount") {
+        guard has(at, 4) else { return endsEarly(at, 4, "Operation.sourceAccount") }
+        switch uint32(at) {
+        case 0: at &+= 4
+        case 1:
             at &+= 4
-            at = try muxedAccount(b, at)
-        } else {
-            at &+= 4
+            at = muxedAccount(at)
+        default: return badOptionalFlag(at, "Operation.sourceAccount")
         }
-        try b.require(at, 4, "Operation.body")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "Operation.body") }
+        switch int32(at) {
         case 0:
-            try b.require(at, 48, "Operation.body.createAccountOp")
-            try checkCreateAccountOp(b, at &+ 4)
+            guard has(at, 48) else { return endsEarly(at, 48, "Operation.body.createAccountOp") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "PublicKey.type") }
             at &+= 48
         case 1:
             at &+= 4
-            at = try paymentOp(b, at)
+            at = paymentOp(at)
         case 2:
             at &+= 4
-            at = try pathPaymentStrictReceiveOp(b, at)
+            at = pathPaymentStrictReceiveOp(at)
         case 3:
             at &+= 4
-            at = try manageSellOfferOp(b, at)
+            at = manageSellOfferOp(at)
         case 4:
             at &+= 4
-            at = try createPassiveSellOfferOp(b, at)
+            at = createPassiveSellOfferOp(at)
         case 5:
             at &+= 4
-            at = try setOptionsOp(b, at)
+            at = setOptionsOp(at)
         case 6:
             at &+= 4
-            at = try changeTrustOp(b, at)
+            at = changeTrustOp(at)
         case 7:
             at &+= 4
-            at = try allowTrustOp(b, at)
+            at = allowTrustOp(at)
         case 8:
             at &+= 4
-            at = try muxedAccount(b, at)
+            at = muxedAccount(at)
         case 9:
             at &+= 4
         case 10:
             at &+= 4
-            at = try manageDataOp(b, at)
+            at = manageDataOp(at)
         case 11:
-            try b.require(at, 12, "Operation.body.bumpSequenceOp")
+            guard has(at, 12) else { return endsEarly(at, 12, "Operation.body.bumpSequenceOp") }
             at &+= 12
         case 12:
             at &+= 4
-            at = try manageBuyOfferOp(b, at)
+            at = manageBuyOfferOp(at)
         case 13:
             at &+= 4
-            at = try pathPaymentStrictSendOp(b, at)
+            at = pathPaymentStrictSendOp(at)
         case 14:
             at &+= 4
-            at = try createClaimableBalanceOp(b, at, depth)
+            at = createClaimableBalanceOp(at, depth)
         case 15:
-            try b.require(at, 40, "Operation.body.claimClaimableBalanceOp")
-            try checkClaimClaimableBalanceOp(b, at &+ 4)
+            guard has(at, 40) else { return endsEarly(at, 40, "Operation.body.claimClaimableBalanceOp") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "ClaimableBalanceID.type") }
             at &+= 40
         case 16:
-            try b.require(at, 40, "Operation.body.beginSponsoringFutureReservesOp")
-            try checkBeginSponsoringFutureReservesOp(b, at &+ 4)
+            guard has(at, 40) else { return endsEarly(at, 40, "Operation.body.beginSponsoringFutureReservesOp") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "PublicKey.type") }
             at &+= 40
         case 17:
             at &+= 4
         case 18:
             at &+= 4
-            at = try revokeSponsorshipOp(b, at, depth)
+            at = revokeSponsorshipOp(at, depth)
         case 19:
             at &+= 4
-            at = try clawbackOp(b, at)
+            at = clawbackOp(at)
         case 20:
-            try b.require(at, 40, "Operation.body.clawbackClaimableBalanceOp")
-            try checkClawbackClaimableBalanceOp(b, at &+ 4)
+            guard has(at, 40) else { return endsEarly(at, 40, "Operation.body.clawbackClaimableBalanceOp") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "ClaimableBalanceID.type") }
             at &+= 40
         case 21:
             at &+= 4
-            at = try setTrustLineFlagsOp(b, at)
+            at = setTrustLineFlagsOp(at)
         case 22:
-            try b.require(at, 68, "Operation.body.liquidityPoolDepositOp")
+            guard has(at, 68) else { return endsEarly(at, 68, "Operation.body.liquidityPoolDepositOp") }
             at &+= 68
         case 23:
-            try b.require(at, 60, "Operation.body.liquidityPoolWithdrawOp")
+            guard has(at, 60) else { return endsEarly(at, 60, "Operation.body.liquidityPoolWithdrawOp") }
             at &+= 60
         case 24:
             at &+= 4
-            at = try invokeHostFunctionOp(b, at, depth)
+            at = invokeHostFunctionOp(at, depth)
         case 25:
-            try b.require(at, 12, "Operation.body.extendFootprintTTLOp")
-            try checkExtendFootprintTTLOp(b, at &+ 4)
+            guard has(at, 12) else { return endsEarly(at, 12, "Operation.body.extendFootprintTTLOp") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "ExtensionPoint.v") }
             at &+= 12
         case 26:
-            try b.require(at, 8, "Operation.body.restoreFootprintOp")
-            try checkRestoreFootprintOp(b, at &+ 4)
+            guard has(at, 8) else { return endsEarly(at, 8, "Operation.body.restoreFootprintOp") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "ExtensionPoint.v") }
             at &+= 8
-        default: throw .badDiscriminant(b.int32(at), at, "Operation.body.type")
+        default: return badDiscriminant(at, "Operation.body.type")
         }
         return at
     }
 
     /// OperationMeta
-    static func operationMeta(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func operationMeta(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        at = try ledgerEntryChanges(b, at, depth)
+        at = ledgerEntryChanges(at, depth)
         return at
     }
 
     /// OperationResult
-    static func operationResult(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func operationResult(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "OperationResult")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "OperationResult") }
+        switch int32(at) {
         case 0:
-            try b.require(at, 8, "OperationResult.tr")
+            guard has(at, 8) else { return endsEarly(at, 8, "OperationResult.tr") }
             at &+= 4
-            switch b.int32(at) {
+            switch int32(at) {
             case 0:
-                try b.require(at, 8, "OperationResult.tr.createAccountResult")
-                try checkCreateAccountResult(b, at &+ 4)
+                guard has(at, 8) else { return endsEarly(at, 8, "OperationResult.tr.createAccountResult") }
+                switch int32(at &+ 4) {
+                case 0:
+                    break
+                case -1, -2, -3, -4:
+                    break
+                default: return badDiscriminant(at &+ 4, "CreateAccountResult.code")
+                }
                 at &+= 8
             case 1:
-                try b.require(at, 8, "OperationResult.tr.paymentResult")
-                try checkPaymentResult(b, at &+ 4)
+                guard has(at, 8) else { return endsEarly(at, 8, "OperationResult.tr.paymentResult") }
+                switch int32(at &+ 4) {
+                case 0:
+                    break
+                case -1, -2, -3, -4, -5, -6, -7, -8, -9:
+                    break
+                default: return badDiscriminant(at &+ 4, "PaymentResult.code")
+                }
                 at &+= 8
             case 2:
                 at &+= 4
-                at = try pathPaymentStrictReceiveResult(b, at)
+                at = pathPaymentStrictReceiveResult(at)
             case 3:
                 at &+= 4
-                at = try manageSellOfferResult(b, at)
+                at = manageSellOfferResult(at)
             case 4:
                 at &+= 4
-                at = try manageSellOfferResult(b, at)
+                at = manageSellOfferResult(at)
             case 5:
-                try b.require(at, 8, "OperationResult.tr.setOptionsResult")
-                try checkSetOptionsResult(b, at &+ 4)
+                guard has(at, 8) else { return endsEarly(at, 8, "OperationResult.tr.setOptionsResult") }
+                switch int32(at &+ 4) {
+                case 0:
+                    break
+                case -1, -2, -3, -4, -5, -6, -7, -8, -9, -10:
+                    break
+                default: return badDiscriminant(at &+ 4, "SetOptionsResult.code")
+                }
                 at &+= 8
             case 6:
-                try b.require(at, 8, "OperationResult.tr.changeTrustResult")
-                try checkChangeTrustResult(b, at &+ 4)
+                guard has(at, 8) else { return endsEarly(at, 8, "OperationResult.tr.changeTrustResult") }
+                switch int32(at &+ 4) {
+                case 0:
+                    break
+                case -1, -2, -3, -4, -5, -6, -7, -8:
+                    break
+                default: return badDiscriminant(at &+ 4, "ChangeTrustResult.code")
+                }
                 at &+= 8
             case 7:
-                try b.require(at, 8, "OperationResult.tr.allowTrustResult")
-                try checkAllowTrustResult(b, at &+ 4)
+                guard has(at, 8) else { return endsEarly(at, 8, "OperationResult.tr.allowTrustResult") }
+                switch int32(at &+ 4) {
+                case 0:
+                    break
+                case -1, -2, -3, -4, -5, -6:
+                    break
+                default: return badDiscriminant(at &+ 4, "AllowTrustResult.code")
+                }
                 at &+= 8
             case 8:
                 at &+= 4
-                at = try accountMergeResult(b, at)
+                at = accountMergeResult(at)
             case 9:
                 at &+= 4
-                at = try inflationResult(b, at)
+                at = inflationResult(at)
             case 10:
-                try b.require(at, 8, "OperationResult.tr.manageDataResult")
-                try checkManageDataResult(b, at &+ 4)
+                guard has(at, 8) else { return endsEarly(at, 8, "OperationResult.tr.manageDataResult") }
+                switch int32(at &+ 4) {
+                case 0:
+                    break
+                case -1, -2, -3, -4:
+                    break
+                default: return badDiscriminant(at &+ 4, "ManageDataResult.code")
+                }
                 at &+= 8
             case 11:
-                try b.require(at, 8, "OperationResult.tr.bumpSeqResult")
-                try checkBumpSequenceResult(b, at &+ 4)
+                guard has(at, 8) else { return endsEarly(at, 8, "OperationResult.tr.bumpSeqResult") }
+                switch int32(at &+ 4) {
+                case 0:
+                    break
+                case -1:
+                    break
+                default: return badDiscriminant(at &+ 4, "BumpSequenceResult.code")
+                }
                 at &+= 8
             case 12:
                 at &+= 4
-                at = try manageBuyOfferResult(b, at)
+                at = manageBuyOfferResult(at)
             case 13:
                 at &+= 4
-                at = try pathPaymentStrictSendResult(b, at)
+                at = pathPaymentStrictSendResult(at)
             case 14:
                 at &+= 4
-                at = try createClaimableBalanceResult(b, at)
+                at = createClaimableBalanceResult(at)
             case 15:
-                try b.require(at, 8, "OperationResult.tr.claimClaimableBalanceResult")
-                try checkClaimClaimableBalanceResult(b, at &+ 4)
+                guard has(at, 8) else { return endsEarly(at, 8, "OperationResult.tr.claimClaimableBalanceResult") }
+                switch int32(at &+ 4) {
+                case 0:
+                    break
+                case -1, -2, -3, -4, -5, -6:
+                    break
+                default: return badDiscriminant(at &+ 4, "ClaimClaimableBalanceResult.code")
+                }
                 at &+= 8
             case 16:
-                try b.require(at, 8, "OperationResult.tr.beginSponsoringFutureReservesResult")
-                try checkBeginSponsoringFutureReservesResult(b, at &+ 4)
+                guard has(at, 8) else { return endsEarly(at, 8, "OperationResult.tr.beginSponsoringFutureReservesResult") }
+                switch int32(at &+ 4) {
+                case 0:
+                    break
+                case -1, -2, -3:
+                    break
+                default: return badDiscriminant(at &+ 4, "BeginSponsoringFutureReservesResult.code")
+                }
                 at &+= 8
             case 17:
-                try b.require(at, 8, "OperationResult.tr.endSponsoringFutureReservesResult")
-                try checkEndSponsoringFutureReservesResult(b, at &+ 4)
+                guard has(at, 8) else { return endsEarly(at, 8, "OperationResult.tr.endSponsoringFutureReservesResult") }
+                switch int32(at &+ 4) {
+                case 0:
+                    break
+                case -1:
+                    break
+                default: return badDiscriminant(at &+ 4, "EndSponsoringFutureReservesResult.code")
+                }
                 at &+= 8
             case 18:
-                try b.require(at, 8, "OperationResult.tr.revokeSponsorshipResult")
-                try checkRevokeSponsorshipResult(b, at &+ 4)
+                guard has(at, 8) else { return endsEarly(at, 8, "OperationResult.tr.revokeSponsorshipResult") }
+                switch int32(at &+ 4) {
+                case 0:
+                    break
+                case -1, -2, -3, -4, -5:
+                    break
+                default: return badDiscriminant(at &+ 4, "RevokeSponsorshipResult.code")
+                }
                 at &+= 8
             case 19:
-                try b.require(at, 8, "OperationResult.tr.clawbackResult")
-                try checkClawbackResult(b, at &+ 4)
+                guard has(at, 8) else { return endsEarly(at, 8, "OperationResult.tr.clawbackResult") }
+                switch int32(at &+ 4) {
+                case 0:
+                    break
+                case -1, -2, -3, -4:
+                    break
+                default: return badDiscriminant(at &+ 4, "ClawbackResult.code")
+                }
                 at &+= 8
             case 20:
-                try b.require(at, 8, "OperationResult.tr.clawbackClaimableBalanceResult")
-                try checkClawbackClaimableBalanceResult(b, at &+ 4)
+                guard has(at, 8) else { return endsEarly(at, 8, "OperationResult.tr.clawbackClaimableBalanceResult") }
+                switch int32(at &+ 4) {
+                case 0:
+                    break
+                case -1, -2, -3:
+                    break
+                default: return badDiscriminant(at &+ 4, "ClawbackClaimableBalanceResult.code")
+                }
                 at &+= 8
             case 21:
-                try b.require(at, 8, "OperationResult.tr.setTrustLineFlagsResult")
-                try checkSetTrustLineFlagsResult(b, at &+ 4)
+                guard has(at, 8) else { return endsEarly(at, 8, "OperationResult.tr.setTrustLineFlagsResult") }
+                switch int32(at &+ 4) {
+                case 0:
+                    break
+                case -1, -2, -3, -4, -5:
+                    break
+                default: return badDiscriminant(at &+ 4, "SetTrustLineFlagsResult.code")
+                }
                 at &+= 8
             case 22:
-                try b.require(at, 8, "OperationResult.tr.liquidityPoolDepositResult")
-                try checkLiquidityPoolDepositResult(b, at &+ 4)
+                guard has(at, 8) else { return endsEarly(at, 8, "OperationResult.tr.liquidityPoolDepositResult") }
+                switch int32(at &+ 4) {
+                case 0:
+                    break
+                case -1, -2, -3, -4, -5, -6, -7, -8:
+                    break
+                default: return badDiscriminant(at &+ 4, "LiquidityPoolDepositResult.code")
+                }
                 at &+= 8
             case 23:
-                try b.require(at, 8, "OperationResult.tr.liquidityPoolWithdrawResult")
-                try checkLiquidityPoolWithdrawResult(b, at &+ 4)
+                guard has(at, 8) else { return endsEarly(at, 8, "OperationResult.tr.liquidityPoolWithdrawResult") }
+                switch int32(at &+ 4) {
+                case 0:
+                    break
+                case -1, -2, -3, -4, -5, -6:
+                    break
+                default: return badDiscriminant(at &+ 4, "LiquidityPoolWithdrawResult.code")
+                }
                 at &+= 8
             case 24:
                 at &+= 4
-                at = try invokeHostFunctionResult(b, at)
+                at = invokeHostFunctionResult(at)
             case 25:
-                try b.require(at, 8, "OperationResult.tr.extendFootprintTTLResult")
-                try checkExtendFootprintTTLResult(b, at &+ 4)
+                guard has(at, 8) else { return endsEarly(at, 8, "OperationResult.tr.extendFootprintTTLResult") }
+                switch int32(at &+ 4) {
+                case 0:
+                    break
+                case -1, -2, -3:
+                    break
+                default: return badDiscriminant(at &+ 4, "ExtendFootprintTTLResult.code")
+                }
                 at &+= 8
             case 26:
-                try b.require(at, 8, "OperationResult.tr.restoreFootprintResult")
-                try checkRestoreFootprintResult(b, at &+ 4)
+                guard has(at, 8) else { return endsEarly(at, 8, "OperationResult.tr.restoreFootprintResult") }
+                switch int32(at &+ 4) {
+                case 0:
+                    break
+                case -1, -2, -3:
+                    break
+                default: return badDiscriminant(at &+ 4, "RestoreFootprintResult.code")
+                }
                 at &+= 8
-            default: throw .badDiscriminant(b.int32(at), at, "OperationResult.tr.type")
+            default: return badDiscriminant(at, "OperationResult.tr.type")
             }
         case -1, -2, -3, -4, -5, -6:
             at &+= 4
-        default: throw .badDiscriminant(b.int32(at), at, "OperationResult.code")
+        default: return badDiscriminant(at, "OperationResult.code")
         }
         return at
     }
 
     /// ParallelTxExecutionStage
-    static func parallelTxExecutionStage(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func parallelTxExecutionStage(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "ParallelTxExecutionStage")
-        let parallelTxExecutionStageCount = try b.count(at, elementSize: 4, "ParallelTxExecutionStage")
+        guard has(at, 4) else { return endsEarly(at, 4, "ParallelTxExecutionStage") }
+        guard var parallelTxExecutionStageCount = count(at, elementSize: 4) else { return badCount(at, "ParallelTxExecutionStage") }
         at &+= 4
-        for _ in 0..<parallelTxExecutionStageCount {
-            at = try dependentTxCluster(b, at, depth)
+        while parallelTxExecutionStageCount > 0 {
+            parallelTxExecutionStageCount &-= 1
+            at = dependentTxCluster(at, depth)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// ParallelTxsComponent
-    static func parallelTxsComponent(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func parallelTxsComponent(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "ParallelTxsComponent.baseFee")
-        if try b.flag(at, "ParallelTxsComponent.baseFee") {
-            try b.require(at, 12, "ParallelTxsComponent.baseFee")
+        guard has(at, 4) else { return endsEarly(at, 4, "ParallelTxsComponent.baseFee") }
+        switch uint32(at) {
+        case 0: at &+= 4
+        case 1:
+            guard has(at, 12) else { return endsEarly(at, 12, "ParallelTxsComponent.baseFee") }
             at &+= 12
-        } else {
-            at &+= 4
+        default: return badOptionalFlag(at, "ParallelTxsComponent.baseFee")
         }
-        try b.require(at, 4, "ParallelTxsComponent.executionStages")
-        let executionStagesCount = try b.count(at, elementSize: 4, "ParallelTxsComponent.executionStages")
+        guard has(at, 4) else { return endsEarly(at, 4, "ParallelTxsComponent.executionStages") }
+        guard var executionStagesCount = count(at, elementSize: 4) else { return badCount(at, "ParallelTxsComponent.executionStages") }
         at &+= 4
-        for _ in 0..<executionStagesCount {
-            at = try parallelTxExecutionStage(b, at, depth)
+        while executionStagesCount > 0 {
+            executionStagesCount &-= 1
+            at = parallelTxExecutionStage(at, depth)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// PathPaymentStrictReceiveOp
-    static func pathPaymentStrictReceiveOp(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func pathPaymentStrictReceiveOp(_ start: Int) -> Int {
         var at = start
-        at = try asset(b, at)
-        try b.require(at, 8, "PathPaymentStrictReceiveOp.sendMax")
+        at = asset(at)
+        guard has(at, 8) else { return endsEarly(at, 8, "PathPaymentStrictReceiveOp.sendMax") }
         at &+= 8
-        at = try muxedAccount(b, at)
-        at = try asset(b, at)
-        try b.require(at, 12, "PathPaymentStrictReceiveOp.destAmount")
+        at = muxedAccount(at)
+        at = asset(at)
+        guard has(at, 12) else { return endsEarly(at, 12, "PathPaymentStrictReceiveOp.destAmount") }
         at &+= 8
-        let pathCount = try b.count(at, elementSize: 4, max: 5, "PathPaymentStrictReceiveOp.path")
+        guard var pathCount = count(at, elementSize: 4, max: 5) else { return badCount(at, max: 5, "PathPaymentStrictReceiveOp.path") }
         at &+= 4
-        for _ in 0..<pathCount {
-            at = try asset(b, at)
+        while pathCount > 0 {
+            pathCount &-= 1
+            at = asset(at)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// PathPaymentStrictReceiveResult
-    static func pathPaymentStrictReceiveResult(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func pathPaymentStrictReceiveResult(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "PathPaymentStrictReceiveResult")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "PathPaymentStrictReceiveResult") }
+        switch int32(at) {
         case 0:
-            try b.require(at, 8, "PathPaymentStrictReceiveResult.success.offers")
+            guard has(at, 8) else { return endsEarly(at, 8, "PathPaymentStrictReceiveResult.success.offers") }
             at &+= 4
-            let offersCount = try b.count(at, elementSize: 60, "PathPaymentStrictReceiveResult.success.offers")
+            guard var offersCount = count(at, elementSize: 60) else { return badCount(at, "PathPaymentStrictReceiveResult.success.offers") }
             at &+= 4
-            for _ in 0..<offersCount {
-                at = try claimAtom(b, at)
+            while offersCount > 0 {
+                offersCount &-= 1
+                at = claimAtom(at)
+                if at > 0 { return at }
             }
-            at = try simplePaymentResult(b, at)
+            at = simplePaymentResult(at)
         case -1, -2, -3, -4, -5, -6, -7, -8:
             at &+= 4
         case -9:
             at &+= 4
-            at = try asset(b, at)
+            at = asset(at)
         case -10, -11, -12:
             at &+= 4
-        default: throw .badDiscriminant(b.int32(at), at, "PathPaymentStrictReceiveResult.code")
+        default: return badDiscriminant(at, "PathPaymentStrictReceiveResult.code")
         }
         return at
     }
 
     /// PathPaymentStrictSendOp
-    static func pathPaymentStrictSendOp(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func pathPaymentStrictSendOp(_ start: Int) -> Int {
         var at = start
-        at = try asset(b, at)
-        try b.require(at, 8, "PathPaymentStrictSendOp.sendAmount")
+        at = asset(at)
+        guard has(at, 8) else { return endsEarly(at, 8, "PathPaymentStrictSendOp.sendAmount") }
         at &+= 8
-        at = try muxedAccount(b, at)
-        at = try asset(b, at)
-        try b.require(at, 12, "PathPaymentStrictSendOp.destMin")
+        at = muxedAccount(at)
+        at = asset(at)
+        guard has(at, 12) else { return endsEarly(at, 12, "PathPaymentStrictSendOp.destMin") }
         at &+= 8
-        let pathCount = try b.count(at, elementSize: 4, max: 5, "PathPaymentStrictSendOp.path")
+        guard var pathCount = count(at, elementSize: 4, max: 5) else { return badCount(at, max: 5, "PathPaymentStrictSendOp.path") }
         at &+= 4
-        for _ in 0..<pathCount {
-            at = try asset(b, at)
+        while pathCount > 0 {
+            pathCount &-= 1
+            at = asset(at)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// PathPaymentStrictSendResult
-    static func pathPaymentStrictSendResult(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func pathPaymentStrictSendResult(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "PathPaymentStrictSendResult")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "PathPaymentStrictSendResult") }
+        switch int32(at) {
         case 0:
-            try b.require(at, 8, "PathPaymentStrictSendResult.success.offers")
+            guard has(at, 8) else { return endsEarly(at, 8, "PathPaymentStrictSendResult.success.offers") }
             at &+= 4
-            let offersCount = try b.count(at, elementSize: 60, "PathPaymentStrictSendResult.success.offers")
+            guard var offersCount = count(at, elementSize: 60) else { return badCount(at, "PathPaymentStrictSendResult.success.offers") }
             at &+= 4
-            for _ in 0..<offersCount {
-                at = try claimAtom(b, at)
+            while offersCount > 0 {
+                offersCount &-= 1
+                at = claimAtom(at)
+                if at > 0 { return at }
             }
-            at = try simplePaymentResult(b, at)
+            at = simplePaymentResult(at)
         case -1, -2, -3, -4, -5, -6, -7, -8:
             at &+= 4
         case -9:
             at &+= 4
-            at = try asset(b, at)
+            at = asset(at)
         case -10, -11, -12:
             at &+= 4
-        default: throw .badDiscriminant(b.int32(at), at, "PathPaymentStrictSendResult.code")
+        default: return badDiscriminant(at, "PathPaymentStrictSendResult.code")
         }
         return at
     }
 
     /// PaymentOp
-    static func paymentOp(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func paymentOp(_ start: Int) -> Int {
         var at = start
-        at = try muxedAccount(b, at)
-        at = try asset(b, at)
-        try b.require(at, 8, "PaymentOp.amount")
+        at = muxedAccount(at)
+        at = asset(at)
+        guard has(at, 8) else { return endsEarly(at, 8, "PaymentOp.amount") }
         at &+= 8
         return at
     }
 
-    /// PaymentResult: 4 bytes
-    @inline(__always)
-    static func checkPaymentResult(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        switch b.int32(at) {
-        case 0:
-            break
-        case -1, -2, -3, -4, -5, -6, -7, -8, -9:
-            break
-        default: throw .badDiscriminant(b.int32(at), at, "PaymentResult.code")
-        }
-    }
-
     /// Preconditions
-    static func preconditions(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func preconditions(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "Preconditions")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "Preconditions") }
+        switch int32(at) {
         case 0:
             at &+= 4
         case 1:
-            try b.require(at, 20, "Preconditions.timeBounds")
+            guard has(at, 20) else { return endsEarly(at, 20, "Preconditions.timeBounds") }
             at &+= 20
         case 2:
             at &+= 4
-            at = try preconditionsV2(b, at)
-        default: throw .badDiscriminant(b.int32(at), at, "Preconditions.type")
+            at = preconditionsV2(at)
+        default: return badDiscriminant(at, "Preconditions.type")
         }
         return at
     }
 
     /// PreconditionsV2
-    static func preconditionsV2(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func preconditionsV2(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "PreconditionsV2.timeBounds")
-        if try b.flag(at, "PreconditionsV2.timeBounds") {
-            try b.require(at, 20, "PreconditionsV2.timeBounds")
+        guard has(at, 4) else { return endsEarly(at, 4, "PreconditionsV2.timeBounds") }
+        switch uint32(at) {
+        case 0: at &+= 4
+        case 1:
+            guard has(at, 20) else { return endsEarly(at, 20, "PreconditionsV2.timeBounds") }
             at &+= 20
-        } else {
-            at &+= 4
+        default: return badOptionalFlag(at, "PreconditionsV2.timeBounds")
         }
-        try b.require(at, 4, "PreconditionsV2.ledgerBounds")
-        if try b.flag(at, "PreconditionsV2.ledgerBounds") {
-            try b.require(at, 12, "PreconditionsV2.ledgerBounds")
+        guard has(at, 4) else { return endsEarly(at, 4, "PreconditionsV2.ledgerBounds") }
+        switch uint32(at) {
+        case 0: at &+= 4
+        case 1:
+            guard has(at, 12) else { return endsEarly(at, 12, "PreconditionsV2.ledgerBounds") }
             at &+= 12
-        } else {
-            at &+= 4
+        default: return badOptionalFlag(at, "PreconditionsV2.ledgerBounds")
         }
-        try b.require(at, 4, "PreconditionsV2.minSeqNum")
-        if try b.flag(at, "PreconditionsV2.minSeqNum") {
-            try b.require(at, 12, "PreconditionsV2.minSeqNum")
+        guard has(at, 4) else { return endsEarly(at, 4, "PreconditionsV2.minSeqNum") }
+        switch uint32(at) {
+        case 0: at &+= 4
+        case 1:
+            guard has(at, 12) else { return endsEarly(at, 12, "PreconditionsV2.minSeqNum") }
             at &+= 12
-        } else {
-            at &+= 4
+        default: return badOptionalFlag(at, "PreconditionsV2.minSeqNum")
         }
-        try b.require(at, 16, "PreconditionsV2.minSeqAge")
+        guard has(at, 16) else { return endsEarly(at, 16, "PreconditionsV2.minSeqAge") }
         at &+= 12
-        let extraSignersCount = try b.count(at, elementSize: 36, max: 2, "PreconditionsV2.extraSigners")
+        guard var extraSignersCount = count(at, elementSize: 36, max: 2) else {
+            return badCount(at, max: 2, "PreconditionsV2.extraSigners")
+        }
         at &+= 4
-        for _ in 0..<extraSignersCount {
-            at = try signerKey(b, at)
+        while extraSignersCount > 0 {
+            extraSignersCount &-= 1
+            at = signerKey(at)
+            if at > 0 { return at }
         }
         return at
-    }
-
-    /// PublicKey: 36 bytes
-    @inline(__always)
-    static func checkPublicKey(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        try b.checkDiscriminant(at, 0, "PublicKey.type")
-    }
-
-    /// RestoreFootprintOp: 4 bytes
-    @inline(__always)
-    static func checkRestoreFootprintOp(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        try checkExtensionPoint(b, at)
-    }
-
-    /// RestoreFootprintResult: 4 bytes
-    @inline(__always)
-    static func checkRestoreFootprintResult(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        switch b.int32(at) {
-        case 0:
-            break
-        case -1, -2, -3:
-            break
-        default: throw .badDiscriminant(b.int32(at), at, "RestoreFootprintResult.code")
-        }
     }
 
     /// RevokeSponsorshipOp
-    static func revokeSponsorshipOp(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func revokeSponsorshipOp(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "RevokeSponsorshipOp")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "RevokeSponsorshipOp") }
+        switch int32(at) {
         case 0:
             at &+= 4
-            at = try ledgerKey(b, at, depth)
+            at = ledgerKey(at, depth)
         case 1:
-            try b.require(at, 40, "RevokeSponsorshipOp.signer.accountID")
-            try checkPublicKey(b, at &+ 4)
+            guard has(at, 40) else { return endsEarly(at, 40, "RevokeSponsorshipOp.signer.accountID") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "PublicKey.type") }
             at &+= 40
-            at = try signerKey(b, at)
-        default: throw .badDiscriminant(b.int32(at), at, "RevokeSponsorshipOp.type")
+            at = signerKey(at)
+        default: return badDiscriminant(at, "RevokeSponsorshipOp.type")
         }
         return at
     }
 
-    /// RevokeSponsorshipResult: 4 bytes
-    @inline(__always)
-    static func checkRevokeSponsorshipResult(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        switch b.int32(at) {
-        case 0:
-            break
-        case -1, -2, -3, -4, -5:
-            break
-        default: throw .badDiscriminant(b.int32(at), at, "RevokeSponsorshipResult.code")
-        }
-    }
-
     /// SCAddress
-    static func scAddress(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func scAddress(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "SCAddress")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "SCAddress") }
+        switch int32(at) {
         case 0:
-            try b.require(at, 40, "SCAddress.accountId")
-            try checkPublicKey(b, at &+ 4)
+            guard has(at, 40) else { return endsEarly(at, 40, "SCAddress.accountId") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "PublicKey.type") }
             at &+= 40
         case 1:
-            try b.require(at, 36, "SCAddress.contractId")
+            guard has(at, 36) else { return endsEarly(at, 36, "SCAddress.contractId") }
             at &+= 36
         case 2:
-            try b.require(at, 44, "SCAddress.muxedAccount")
+            guard has(at, 44) else { return endsEarly(at, 44, "SCAddress.muxedAccount") }
             at &+= 44
         case 3:
-            try b.require(at, 40, "SCAddress.claimableBalanceId")
-            try checkClaimableBalanceID(b, at &+ 4)
+            guard has(at, 40) else { return endsEarly(at, 40, "SCAddress.claimableBalanceId") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "ClaimableBalanceID.type") }
             at &+= 40
         case 4:
-            try b.require(at, 36, "SCAddress.liquidityPoolId")
+            guard has(at, 36) else { return endsEarly(at, 36, "SCAddress.liquidityPoolId") }
             at &+= 36
-        default: throw .badDiscriminant(b.int32(at), at, "SCAddress.type")
+        default: return badDiscriminant(at, "SCAddress.type")
         }
         return at
     }
 
     /// SCContractInstance
-    static func scContractInstance(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func scContractInstance(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        at = try contractExecutable(b, at)
-        try b.require(at, 4, "SCContractInstance.storage")
-        if try b.flag(at, "SCContractInstance.storage") {
+        at = contractExecutable(at)
+        guard has(at, 4) else { return endsEarly(at, 4, "SCContractInstance.storage") }
+        switch uint32(at) {
+        case 0: at &+= 4
+        case 1:
             at &+= 4
-            at = try scMap(b, at, depth)
-        } else {
-            at &+= 4
+            at = scMap(at, depth)
+        default: return badOptionalFlag(at, "SCContractInstance.storage")
         }
         return at
     }
 
-    /// SCError: 8 bytes
-    @inline(__always)
-    static func checkSCError(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        switch b.int32(at) {
-        case 0:
-            break
-        case 1, 2, 3, 4, 5, 6, 7, 8, 9:
-            try b.checkEnum(at &+ 4, 0...9, "SCError.type.code")
-        default: throw .badDiscriminant(b.int32(at), at, "SCError.type")
-        }
-    }
-
     /// SCMap
-    static func scMap(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func scMap(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "SCMap")
-        let scMapCount = try b.count(at, elementSize: 8, "SCMap")
+        guard has(at, 4) else { return endsEarly(at, 4, "SCMap") }
+        guard var scMapCount = count(at, elementSize: 8) else { return badCount(at, "SCMap") }
         at &+= 4
-        for _ in 0..<scMapCount {
-            at = try scMapEntry(b, at, depth)
+        while scMapCount > 0 {
+            scMapCount &-= 1
+            at = scMapEntry(at, depth)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// SCMapEntry
-    static func scMapEntry(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func scMapEntry(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        at = try scVal(b, at, depth)
-        at = try scVal(b, at, depth)
+        at = scVal(at, depth)
+        at = scVal(at, depth)
         return at
     }
 
     /// SCPBallot
-    static func scpBallot(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func scpBallot(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 8, "SCPBallot.counter")
+        guard has(at, 8) else { return endsEarly(at, 8, "SCPBallot.counter") }
         at &+= 4
-        at = try b.skipBytes(at, "SCPBallot.value")
+        guard let end = endOfBytes(at) else { return badBytes(at, "SCPBallot.value") }
+        at = end
         return at
     }
 
     /// SCPEnvelope
-    static func scpEnvelope(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func scpEnvelope(_ start: Int) -> Int {
         var at = start
-        at = try scpStatement(b, at)
-        try b.require(at, 4, "SCPEnvelope.signature")
-        at = try b.skipBytes(at, max: 64, "SCPEnvelope.signature")
+        at = scpStatement(at)
+        guard has(at, 4) else { return endsEarly(at, 4, "SCPEnvelope.signature") }
+        guard let end = endOfBytes(at, max: 64) else { return badBytes(at, max: 64, "SCPEnvelope.signature") }
+        at = end
         return at
     }
 
     /// SCPHistoryEntry
-    static func scpHistoryEntry(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func scpHistoryEntry(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "SCPHistoryEntry")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "SCPHistoryEntry") }
+        switch int32(at) {
         case 0:
             at &+= 4
-            at = try scpHistoryEntryV0(b, at, depth)
-        default: throw .badDiscriminant(b.int32(at), at, "SCPHistoryEntry.v")
+            at = scpHistoryEntryV0(at, depth)
+        default: return badDiscriminant(at, "SCPHistoryEntry.v")
         }
         return at
     }
 
     /// SCPHistoryEntryV0
-    static func scpHistoryEntryV0(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func scpHistoryEntryV0(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "SCPHistoryEntryV0.quorumSets")
-        let quorumSetsCount = try b.count(at, elementSize: 12, "SCPHistoryEntryV0.quorumSets")
+        guard has(at, 4) else { return endsEarly(at, 4, "SCPHistoryEntryV0.quorumSets") }
+        guard var quorumSetsCount = count(at, elementSize: 12) else { return badCount(at, "SCPHistoryEntryV0.quorumSets") }
         at &+= 4
-        for _ in 0..<quorumSetsCount {
-            at = try scpQuorumSet(b, at, depth)
+        while quorumSetsCount > 0 {
+            quorumSetsCount &-= 1
+            at = scpQuorumSet(at, depth)
+            if at > 0 { return at }
         }
-        at = try ledgerSCPMessages(b, at)
+        at = ledgerSCPMessages(at)
         return at
     }
 
     /// SCPNomination
-    static func scpNomination(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func scpNomination(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 36, "SCPNomination.quorumSetHash")
+        guard has(at, 36) else { return endsEarly(at, 36, "SCPNomination.quorumSetHash") }
         at &+= 32
-        let votesCount = try b.count(at, elementSize: 4, "SCPNomination.votes")
+        guard var votesCount = count(at, elementSize: 4) else { return badCount(at, "SCPNomination.votes") }
         at &+= 4
-        for _ in 0..<votesCount {
-            try b.require(at, 4, "SCPNomination.votes")
-            at = try b.skipBytes(at, "SCPNomination.votes")
+        while votesCount > 0 {
+            votesCount &-= 1
+            guard has(at, 4) else { return endsEarly(at, 4, "SCPNomination.votes") }
+            guard let end = endOfBytes(at) else { return badBytes(at, "SCPNomination.votes") }
+            at = end
+            if at > 0 { return at }
         }
-        try b.require(at, 4, "SCPNomination.accepted")
-        let acceptedCount = try b.count(at, elementSize: 4, "SCPNomination.accepted")
+        guard has(at, 4) else { return endsEarly(at, 4, "SCPNomination.accepted") }
+        guard var acceptedCount = count(at, elementSize: 4) else { return badCount(at, "SCPNomination.accepted") }
         at &+= 4
-        for _ in 0..<acceptedCount {
-            try b.require(at, 4, "SCPNomination.accepted")
-            at = try b.skipBytes(at, "SCPNomination.accepted")
+        while acceptedCount > 0 {
+            acceptedCount &-= 1
+            guard has(at, 4) else { return endsEarly(at, 4, "SCPNomination.accepted") }
+            guard let end = endOfBytes(at) else { return badBytes(at, "SCPNomination.accepted") }
+            at = end
+            if at > 0 { return at }
         }
         return at
     }
 
     /// SCPQuorumSet
-    static func scpQuorumSet(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
-        guard depth > 0 else { throw .depthLimitExceeded(start, "SCPQuorumSet") }
+    mutating func scpQuorumSet(_ start: Int, _ depth: Int) -> Int {
+        guard depth > 0 else { return depthLimitExceeded(start, "SCPQuorumSet") }
         let depth = depth &- 1
         var at = start
-        try b.require(at, 8, "SCPQuorumSet.threshold")
+        guard has(at, 8) else { return endsEarly(at, 8, "SCPQuorumSet.threshold") }
         at &+= 4
-        let validatorsCount = try b.count(at, elementSize: 36, "SCPQuorumSet.validators")
+        guard var validatorsCount = count(at, elementSize: 36) else { return badCount(at, "SCPQuorumSet.validators") }
         at &+= 4
-        for _ in 0..<validatorsCount {
-            try checkPublicKey(b, at)
+        while validatorsCount > 0 {
+            validatorsCount &-= 1
+            guard int32(at) == 0 else { return badDiscriminant(at, "PublicKey.type") }
             at &+= 36
         }
-        try b.require(at, 4, "SCPQuorumSet.innerSets")
-        let innerSetsCount = try b.count(at, elementSize: 12, "SCPQuorumSet.innerSets")
+        guard has(at, 4) else { return endsEarly(at, 4, "SCPQuorumSet.innerSets") }
+        guard var innerSetsCount = count(at, elementSize: 12) else { return badCount(at, "SCPQuorumSet.innerSets") }
         at &+= 4
-        for _ in 0..<innerSetsCount {
-            at = try scpQuorumSet(b, at, depth)
+        while innerSetsCount > 0 {
+            innerSetsCount &-= 1
+            at = scpQuorumSet(at, depth)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// SCPStatement
-    static func scpStatement(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func scpStatement(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 48, "SCPStatement.nodeID")
-        try checkPublicKey(b, at)
+        guard has(at, 48) else { return endsEarly(at, 48, "SCPStatement.nodeID") }
+        guard int32(at) == 0 else { return badDiscriminant(at, "PublicKey.type") }
         at &+= 44
-        switch b.int32(at) {
+        switch int32(at) {
         case 0:
-            try b.require(at, 36, "SCPStatement.pledges.prepare.quorumSetHash")
+            guard has(at, 36) else { return endsEarly(at, 36, "SCPStatement.pledges.prepare.quorumSetHash") }
             at &+= 36
-            at = try scpBallot(b, at)
-            try b.require(at, 4, "SCPStatement.pledges.prepare.prepared")
-            if try b.flag(at, "SCPStatement.pledges.prepare.prepared") {
+            at = scpBallot(at)
+            guard has(at, 4) else { return endsEarly(at, 4, "SCPStatement.pledges.prepare.prepared") }
+            switch uint32(at) {
+            case 0: at &+= 4
+            case 1:
                 at &+= 4
-                at = try scpBallot(b, at)
-            } else {
-                at &+= 4
+                at = scpBallot(at)
+            default: return badOptionalFlag(at, "SCPStatement.pledges.prepare.prepared")
             }
-            try b.require(at, 4, "SCPStatement.pledges.prepare.preparedPrime")
-            if try b.flag(at, "SCPStatement.pledges.prepare.preparedPrime") {
+            guard has(at, 4) else { return endsEarly(at, 4, "SCPStatement.pledges.prepare.preparedPrime") }
+            switch uint32(at) {
+            case 0: at &+= 4
+            case 1:
                 at &+= 4
-                at = try scpBallot(b, at)
-            } else {
-                at &+= 4
+                at = scpBallot(at)
+            default: return badOptionalFlag(at, "SCPStatement.pledges.prepare.preparedPrime")
             }
-            try b.require(at, 8, "SCPStatement.pledges.prepare.nC")
+            guard has(at, 8) else { return endsEarly(at, 8, "SCPStatement.pledges.prepare.nC") }
             at &+= 8
         case 1:
             at &+= 4
-            at = try scpBallot(b, at)
-            try b.require(at, 44, "SCPStatement.pledges.confirm.nPrepared")
+            at = scpBallot(at)
+            guard has(at, 44) else { return endsEarly(at, 44, "SCPStatement.pledges.confirm.nPrepared") }
             at &+= 44
         case 2:
             at &+= 4
-            at = try scpBallot(b, at)
-            try b.require(at, 36, "SCPStatement.pledges.externalize.nH")
+            at = scpBallot(at)
+            guard has(at, 36) else { return endsEarly(at, 36, "SCPStatement.pledges.externalize.nH") }
             at &+= 36
         case 3:
             at &+= 4
-            at = try scpNomination(b, at)
-        default: throw .badDiscriminant(b.int32(at), at, "SCPStatement.pledges.type")
+            at = scpNomination(at)
+        default: return badDiscriminant(at, "SCPStatement.pledges.type")
         }
         return at
     }
 
     /// SCVal
-    static func scVal(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
-        guard depth > 0 else { throw .depthLimitExceeded(start, "SCVal") }
+    mutating func scVal(_ start: Int, _ depth: Int) -> Int {
+        guard depth > 0 else { return depthLimitExceeded(start, "SCVal") }
         let depth = depth &- 1
         var at = start
-        try b.require(at, 4, "SCVal")
-        switch b.int32(at) {
-        case 16:
-            try b.require(at, 8, "SCVal.vec")
-            at &+= 4
-            if try b.flag(at, "SCVal.vec") {
-                at &+= 4
-                at = try scVec(b, at, depth)
-            } else {
-                at &+= 4
-            }
-        case 17:
-            try b.require(at, 8, "SCVal.map")
-            at &+= 4
-            if try b.flag(at, "SCVal.map") {
-                at &+= 4
-                at = try scMap(b, at, depth)
-            } else {
-                at &+= 4
-            }
-        case 19:
-            at &+= 4
-            at = try scContractInstance(b, at, depth)
-        default: return try scValWithoutNesting(b, at)
-        }
-        return at
-    }
-
-    /// The arms of SCVal that contain no other one, apart: a level of nesting then needs less of the stack.
-    private static func scValWithoutNesting(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
-        var at = start
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "SCVal") }
+        switch int32(at) {
         case 0:
-            try b.require(at, 8, "SCVal.b")
-            try b.checkBool(at &+ 4, "SCVal.b")
+            guard has(at, 8) else { return endsEarly(at, 8, "SCVal.b") }
+            guard uint32(at &+ 4) <= 1 else { return badBool(at &+ 4, "SCVal.b") }
             at &+= 8
         case 1:
             at &+= 4
         case 2:
-            try b.require(at, 12, "SCVal.error")
-            try checkSCError(b, at &+ 4)
+            guard has(at, 12) else { return endsEarly(at, 12, "SCVal.error") }
+            switch int32(at &+ 4) {
+            case 0:
+                break
+            case 1, 2, 3, 4, 5, 6, 7, 8, 9:
+                guard (0...9).contains(int32(at &+ 8)) else { return badEnumValue(at &+ 8, "SCError.type.code") }
+            default: return badDiscriminant(at &+ 4, "SCError.type")
+            }
             at &+= 12
         case 3:
-            try b.require(at, 8, "SCVal.u32")
+            guard has(at, 8) else { return endsEarly(at, 8, "SCVal.u32") }
             at &+= 8
         case 4:
-            try b.require(at, 8, "SCVal.i32")
+            guard has(at, 8) else { return endsEarly(at, 8, "SCVal.i32") }
             at &+= 8
         case 5:
-            try b.require(at, 12, "SCVal.u64")
+            guard has(at, 12) else { return endsEarly(at, 12, "SCVal.u64") }
             at &+= 12
         case 6:
-            try b.require(at, 12, "SCVal.i64")
+            guard has(at, 12) else { return endsEarly(at, 12, "SCVal.i64") }
             at &+= 12
         case 7:
-            try b.require(at, 12, "SCVal.timepoint")
+            guard has(at, 12) else { return endsEarly(at, 12, "SCVal.timepoint") }
             at &+= 12
         case 8:
-            try b.require(at, 12, "SCVal.duration")
+            guard has(at, 12) else { return endsEarly(at, 12, "SCVal.duration") }
             at &+= 12
         case 9:
-            try b.require(at, 20, "SCVal.u128")
+            guard has(at, 20) else { return endsEarly(at, 20, "SCVal.u128") }
             at &+= 20
         case 10:
-            try b.require(at, 20, "SCVal.i128")
+            guard has(at, 20) else { return endsEarly(at, 20, "SCVal.i128") }
             at &+= 20
         case 11:
-            try b.require(at, 36, "SCVal.u256")
+            guard has(at, 36) else { return endsEarly(at, 36, "SCVal.u256") }
             at &+= 36
         case 12:
-            try b.require(at, 36, "SCVal.i256")
+            guard has(at, 36) else { return endsEarly(at, 36, "SCVal.i256") }
             at &+= 36
         case 13:
-            try b.require(at, 8, "SCVal.bytes")
+            guard has(at, 8) else { return endsEarly(at, 8, "SCVal.bytes") }
             at &+= 4
-            at = try b.skipBytes(at, "SCVal.bytes")
+            guard let end = endOfBytes(at) else { return badBytes(at, "SCVal.bytes") }
+            at = end
         case 14:
-            try b.require(at, 8, "SCVal.str")
+            guard has(at, 8) else { return endsEarly(at, 8, "SCVal.str") }
             at &+= 4
-            at = try b.skipBytes(at, "SCVal.str")
+            guard let end = endOfBytes(at) else { return badBytes(at, "SCVal.str") }
+            at = end
         case 15:
-            try b.require(at, 8, "SCVal.sym")
+            guard has(at, 8) else { return endsEarly(at, 8, "SCVal.sym") }
             at &+= 4
-            at = try b.skipBytes(at, max: 32, "SCVal.sym")
+            guard let end = endOfBytes(at, max: 32) else { return badBytes(at, max: 32, "SCVal.sym") }
+            at = end
+        case 16:
+            guard has(at, 8) else { return endsEarly(at, 8, "SCVal.vec") }
+            at &+= 4
+            switch uint32(at) {
+            case 0: at &+= 4
+            case 1:
+                at &+= 4
+                at = scVec(at, depth)
+            default: return badOptionalFlag(at, "SCVal.vec")
+            }
+        case 17:
+            guard has(at, 8) else { return endsEarly(at, 8, "SCVal.map") }
+            at &+= 4
+            switch uint32(at) {
+            case 0: at &+= 4
+            case 1:
+                at &+= 4
+                at = scMap(at, depth)
+            default: return badOptionalFlag(at, "SCVal.map")
+            }
         case 18:
             at &+= 4
-            at = try scAddress(b, at)
+            at = scAddress(at)
+        case 19:
+            at &+= 4
+            at = scContractInstance(at, depth)
         case 20:
             at &+= 4
         case 21:
-            try b.require(at, 12, "SCVal.nonce_key")
+            guard has(at, 12) else { return endsEarly(at, 12, "SCVal.nonce_key") }
             at &+= 12
         case 22:
-            try b.require(at, 8, "SCVal.executable_tag")
+            guard has(at, 8) else { return endsEarly(at, 8, "SCVal.executable_tag") }
             at &+= 4
-            at = try b.skipBytes(at, "SCVal.executable_tag")
-        default: throw .badDiscriminant(b.int32(at), at, "SCVal.type")
+            guard let end = endOfBytes(at) else { return badBytes(at, "SCVal.executable_tag") }
+            at = end
+        default: return badDiscriminant(at, "SCVal.type")
         }
         return at
     }
 
     /// SCVec
-    static func scVec(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func scVec(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "SCVec")
-        let scVecCount = try b.count(at, elementSize: 4, "SCVec")
+        guard has(at, 4) else { return endsEarly(at, 4, "SCVec") }
+        guard var scVecCount = count(at, elementSize: 4) else { return badCount(at, "SCVec") }
         at &+= 4
-        for _ in 0..<scVecCount {
-            at = try scVal(b, at, depth)
+        while scVecCount > 0 {
+            scVecCount &-= 1
+            at = scVal(at, depth)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// SetOptionsOp
-    static func setOptionsOp(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func setOptionsOp(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "SetOptionsOp.inflationDest")
-        if try b.flag(at, "SetOptionsOp.inflationDest") {
-            try b.require(at, 40, "SetOptionsOp.inflationDest")
-            try checkPublicKey(b, at &+ 4)
+        guard has(at, 4) else { return endsEarly(at, 4, "SetOptionsOp.inflationDest") }
+        switch uint32(at) {
+        case 0: at &+= 4
+        case 1:
+            guard has(at, 40) else { return endsEarly(at, 40, "SetOptionsOp.inflationDest") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "PublicKey.type") }
             at &+= 40
-        } else {
-            at &+= 4
+        default: return badOptionalFlag(at, "SetOptionsOp.inflationDest")
         }
-        try b.require(at, 4, "SetOptionsOp.clearFlags")
-        if try b.flag(at, "SetOptionsOp.clearFlags") {
-            try b.require(at, 8, "SetOptionsOp.clearFlags")
+        guard has(at, 4) else { return endsEarly(at, 4, "SetOptionsOp.clearFlags") }
+        switch uint32(at) {
+        case 0: at &+= 4
+        case 1:
+            guard has(at, 8) else { return endsEarly(at, 8, "SetOptionsOp.clearFlags") }
             at &+= 8
-        } else {
-            at &+= 4
+        default: return badOptionalFlag(at, "SetOptionsOp.clearFlags")
         }
-        try b.require(at, 4, "SetOptionsOp.setFlags")
-        if try b.flag(at, "SetOptionsOp.setFlags") {
-            try b.require(at, 8, "SetOptionsOp.setFlags")
+        guard has(at, 4) else { return endsEarly(at, 4, "SetOptionsOp.setFlags") }
+        switch uint32(at) {
+        case 0: at &+= 4
+        case 1:
+            guard has(at, 8) else { return endsEarly(at, 8, "SetOptionsOp.setFlags") }
             at &+= 8
-        } else {
-            at &+= 4
+        default: return badOptionalFlag(at, "SetOptionsOp.setFlags")
         }
-        try b.require(at, 4, "SetOptionsOp.masterWeight")
-        if try b.flag(at, "SetOptionsOp.masterWeight") {
-            try b.require(at, 8, "SetOptionsOp.masterWeight")
+        guard has(at, 4) else { return endsEarly(at, 4, "SetOptionsOp.masterWeight") }
+        switch uint32(at) {
+        case 0: at &+= 4
+        case 1:
+            guard has(at, 8) else { return endsEarly(at, 8, "SetOptionsOp.masterWeight") }
             at &+= 8
-        } else {
-            at &+= 4
+        default: return badOptionalFlag(at, "SetOptionsOp.masterWeight")
         }
-        try b.require(at, 4, "SetOptionsOp.lowThreshold")
-        if try b.flag(at, "SetOptionsOp.lowThreshold") {
-            try b.require(at, 8, "SetOptionsOp.lowThreshold")
+        guard has(at, 4) else { return endsEarly(at, 4, "SetOptionsOp.lowThreshold") }
+        switch uint32(at) {
+        case 0: at &+= 4
+        case 1:
+            guard has(at, 8) else { return endsEarly(at, 8, "SetOptionsOp.lowThreshold") }
             at &+= 8
-        } else {
-            at &+= 4
+        default: return badOptionalFlag(at, "SetOptionsOp.lowThreshold")
         }
-        try b.require(at, 4, "SetOptionsOp.medThreshold")
-        if try b.flag(at, "SetOptionsOp.medThreshold") {
-            try b.require(at, 8, "SetOptionsOp.medThreshold")
+        guard has(at, 4) else { return endsEarly(at, 4, "SetOptionsOp.medThreshold") }
+        switch uint32(at) {
+        case 0: at &+= 4
+        case 1:
+            guard has(at, 8) else { return endsEarly(at, 8, "SetOptionsOp.medThreshold") }
             at &+= 8
-        } else {
-            at &+= 4
+        default: return badOptionalFlag(at, "SetOptionsOp.medThreshold")
         }
-        try b.require(at, 4, "SetOptionsOp.highThreshold")
-        if try b.flag(at, "SetOptionsOp.highThreshold") {
-            try b.require(at, 8, "SetOptionsOp.highThreshold")
+        guard has(at, 4) else { return endsEarly(at, 4, "SetOptionsOp.highThreshold") }
+        switch uint32(at) {
+        case 0: at &+= 4
+        case 1:
+            guard has(at, 8) else { return endsEarly(at, 8, "SetOptionsOp.highThreshold") }
             at &+= 8
-        } else {
-            at &+= 4
+        default: return badOptionalFlag(at, "SetOptionsOp.highThreshold")
         }
-        try b.require(at, 4, "SetOptionsOp.homeDomain")
-        if try b.flag(at, "SetOptionsOp.homeDomain") {
-            try b.require(at, 8, "SetOptionsOp.homeDomain")
+        guard has(at, 4) else { return endsEarly(at, 4, "SetOptionsOp.homeDomain") }
+        switch uint32(at) {
+        case 0: at &+= 4
+        case 1:
+            guard has(at, 8) else { return endsEarly(at, 8, "SetOptionsOp.homeDomain") }
             at &+= 4
-            at = try b.skipBytes(at, max: 32, "SetOptionsOp.homeDomain")
-        } else {
-            at &+= 4
+            guard let end = endOfBytes(at, max: 32) else { return badBytes(at, max: 32, "SetOptionsOp.homeDomain") }
+            at = end
+        default: return badOptionalFlag(at, "SetOptionsOp.homeDomain")
         }
-        try b.require(at, 4, "SetOptionsOp.signer")
-        if try b.flag(at, "SetOptionsOp.signer") {
+        guard has(at, 4) else { return endsEarly(at, 4, "SetOptionsOp.signer") }
+        switch uint32(at) {
+        case 0: at &+= 4
+        case 1:
             at &+= 4
-            at = try signer(b, at)
-        } else {
-            at &+= 4
+            at = signer(at)
+        default: return badOptionalFlag(at, "SetOptionsOp.signer")
         }
         return at
     }
 
-    /// SetOptionsResult: 4 bytes
-    @inline(__always)
-    static func checkSetOptionsResult(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        switch b.int32(at) {
-        case 0:
-            break
-        case -1, -2, -3, -4, -5, -6, -7, -8, -9, -10:
-            break
-        default: throw .badDiscriminant(b.int32(at), at, "SetOptionsResult.code")
-        }
-    }
-
     /// SetTrustLineFlagsOp
-    static func setTrustLineFlagsOp(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func setTrustLineFlagsOp(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 36, "SetTrustLineFlagsOp.trustor")
-        try checkPublicKey(b, at)
+        guard has(at, 36) else { return endsEarly(at, 36, "SetTrustLineFlagsOp.trustor") }
+        guard int32(at) == 0 else { return badDiscriminant(at, "PublicKey.type") }
         at &+= 36
-        at = try asset(b, at)
-        try b.require(at, 8, "SetTrustLineFlagsOp.clearFlags")
+        at = asset(at)
+        guard has(at, 8) else { return endsEarly(at, 8, "SetTrustLineFlagsOp.clearFlags") }
         at &+= 8
         return at
     }
 
-    /// SetTrustLineFlagsResult: 4 bytes
-    @inline(__always)
-    static func checkSetTrustLineFlagsResult(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        switch b.int32(at) {
-        case 0:
-            break
-        case -1, -2, -3, -4, -5:
-            break
-        default: throw .badDiscriminant(b.int32(at), at, "SetTrustLineFlagsResult.code")
-        }
-    }
-
     /// Signer
-    static func signer(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func signer(_ start: Int) -> Int {
         var at = start
-        at = try signerKey(b, at)
-        try b.require(at, 4, "Signer.weight")
+        at = signerKey(at)
+        guard has(at, 4) else { return endsEarly(at, 4, "Signer.weight") }
         at &+= 4
         return at
     }
 
     /// SignerKey
-    static func signerKey(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func signerKey(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "SignerKey")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "SignerKey") }
+        switch int32(at) {
         case 0:
-            try b.require(at, 36, "SignerKey.ed25519")
+            guard has(at, 36) else { return endsEarly(at, 36, "SignerKey.ed25519") }
             at &+= 36
         case 1:
-            try b.require(at, 36, "SignerKey.preAuthTx")
+            guard has(at, 36) else { return endsEarly(at, 36, "SignerKey.preAuthTx") }
             at &+= 36
         case 2:
-            try b.require(at, 36, "SignerKey.hashX")
+            guard has(at, 36) else { return endsEarly(at, 36, "SignerKey.hashX") }
             at &+= 36
         case 3:
-            try b.require(at, 40, "SignerKey.ed25519SignedPayload.ed25519")
+            guard has(at, 40) else { return endsEarly(at, 40, "SignerKey.ed25519SignedPayload.ed25519") }
             at &+= 36
-            at = try b.skipBytes(at, max: 64, "SignerKey.ed25519SignedPayload.payload")
-        default: throw .badDiscriminant(b.int32(at), at, "SignerKey.type")
+            guard let end = endOfBytes(at, max: 64) else { return badBytes(at, max: 64, "SignerKey.ed25519SignedPayload.payload") }
+            at = end
+        default: return badDiscriminant(at, "SignerKey.type")
         }
         return at
     }
 
     /// SimplePaymentResult
-    static func simplePaymentResult(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func simplePaymentResult(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 36, "SimplePaymentResult.destination")
-        try checkPublicKey(b, at)
+        guard has(at, 36) else { return endsEarly(at, 36, "SimplePaymentResult.destination") }
+        guard int32(at) == 0 else { return badDiscriminant(at, "PublicKey.type") }
         at &+= 36
-        at = try asset(b, at)
-        try b.require(at, 8, "SimplePaymentResult.amount")
+        at = asset(at)
+        guard has(at, 8) else { return endsEarly(at, 8, "SimplePaymentResult.amount") }
         at &+= 8
         return at
     }
 
     /// SorobanAddressCredentials
-    static func sorobanAddressCredentials(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func sorobanAddressCredentials(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        at = try scAddress(b, at)
-        try b.require(at, 12, "SorobanAddressCredentials.nonce")
+        at = scAddress(at)
+        guard has(at, 12) else { return endsEarly(at, 12, "SorobanAddressCredentials.nonce") }
         at &+= 12
-        at = try scVal(b, at, depth)
+        at = scVal(at, depth)
         return at
     }
 
     /// SorobanAddressCredentialsWithDelegates
-    static func sorobanAddressCredentialsWithDelegates(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func sorobanAddressCredentialsWithDelegates(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        at = try sorobanAddressCredentials(b, at, depth)
-        try b.require(at, 4, "SorobanAddressCredentialsWithDelegates.delegates")
-        let delegatesCount = try b.count(at, elementSize: 44, "SorobanAddressCredentialsWithDelegates.delegates")
+        at = sorobanAddressCredentials(at, depth)
+        guard has(at, 4) else { return endsEarly(at, 4, "SorobanAddressCredentialsWithDelegates.delegates") }
+        guard var delegatesCount = count(at, elementSize: 44) else {
+            return badCount(at, "SorobanAddressCredentialsWithDelegates.delegates")
+        }
         at &+= 4
-        for _ in 0..<delegatesCount {
-            at = try sorobanDelegateSignature(b, at, depth)
+        while delegatesCount > 0 {
+            delegatesCount &-= 1
+            at = sorobanDelegateSignature(at, depth)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// SorobanAuthorizationEntry
-    static func sorobanAuthorizationEntry(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func sorobanAuthorizationEntry(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        at = try sorobanCredentials(b, at, depth)
-        at = try sorobanAuthorizedInvocation(b, at, depth)
+        at = sorobanCredentials(at, depth)
+        at = sorobanAuthorizedInvocation(at, depth)
         return at
     }
 
     /// SorobanAuthorizedFunction
-    static func sorobanAuthorizedFunction(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func sorobanAuthorizedFunction(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "SorobanAuthorizedFunction")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "SorobanAuthorizedFunction") }
+        switch int32(at) {
         case 0:
             at &+= 4
-            at = try invokeContractArgs(b, at, depth)
+            at = invokeContractArgs(at, depth)
         case 1:
             at &+= 4
-            at = try createContractArgs(b, at)
+            at = createContractArgs(at)
         case 2:
             at &+= 4
-            at = try createContractArgsV2(b, at, depth)
-        default: throw .badDiscriminant(b.int32(at), at, "SorobanAuthorizedFunction.type")
+            at = createContractArgsV2(at, depth)
+        default: return badDiscriminant(at, "SorobanAuthorizedFunction.type")
         }
         return at
     }
 
     /// SorobanAuthorizedInvocation
-    static func sorobanAuthorizedInvocation(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
-        guard depth > 0 else { throw .depthLimitExceeded(start, "SorobanAuthorizedInvocation") }
+    mutating func sorobanAuthorizedInvocation(_ start: Int, _ depth: Int) -> Int {
+        guard depth > 0 else { return depthLimitExceeded(start, "SorobanAuthorizedInvocation") }
         let depth = depth &- 1
         var at = start
-        at = try sorobanAuthorizedFunction(b, at, depth)
-        try b.require(at, 4, "SorobanAuthorizedInvocation.subInvocations")
-        let subInvocationsCount = try b.count(at, elementSize: 20, "SorobanAuthorizedInvocation.subInvocations")
+        at = sorobanAuthorizedFunction(at, depth)
+        guard has(at, 4) else { return endsEarly(at, 4, "SorobanAuthorizedInvocation.subInvocations") }
+        guard var subInvocationsCount = count(at, elementSize: 20) else {
+            return badCount(at, "SorobanAuthorizedInvocation.subInvocations")
+        }
         at &+= 4
-        for _ in 0..<subInvocationsCount {
-            at = try sorobanAuthorizedInvocation(b, at, depth)
+        while subInvocationsCount > 0 {
+            subInvocationsCount &-= 1
+            at = sorobanAuthorizedInvocation(at, depth)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// SorobanCredentials
-    static func sorobanCredentials(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func sorobanCredentials(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "SorobanCredentials")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "SorobanCredentials") }
+        switch int32(at) {
         case 0:
             at &+= 4
         case 1:
             at &+= 4
-            at = try sorobanAddressCredentials(b, at, depth)
+            at = sorobanAddressCredentials(at, depth)
         case 2:
             at &+= 4
-            at = try sorobanAddressCredentials(b, at, depth)
+            at = sorobanAddressCredentials(at, depth)
         case 3:
             at &+= 4
-            at = try sorobanAddressCredentialsWithDelegates(b, at, depth)
-        default: throw .badDiscriminant(b.int32(at), at, "SorobanCredentials.type")
+            at = sorobanAddressCredentialsWithDelegates(at, depth)
+        default: return badDiscriminant(at, "SorobanCredentials.type")
         }
         return at
     }
 
     /// SorobanDelegateSignature
-    static func sorobanDelegateSignature(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
-        guard depth > 0 else { throw .depthLimitExceeded(start, "SorobanDelegateSignature") }
+    mutating func sorobanDelegateSignature(_ start: Int, _ depth: Int) -> Int {
+        guard depth > 0 else { return depthLimitExceeded(start, "SorobanDelegateSignature") }
         let depth = depth &- 1
         var at = start
-        at = try scAddress(b, at)
-        at = try scVal(b, at, depth)
-        try b.require(at, 4, "SorobanDelegateSignature.nestedDelegates")
-        let nestedDelegatesCount = try b.count(at, elementSize: 44, "SorobanDelegateSignature.nestedDelegates")
+        at = scAddress(at)
+        at = scVal(at, depth)
+        guard has(at, 4) else { return endsEarly(at, 4, "SorobanDelegateSignature.nestedDelegates") }
+        guard var nestedDelegatesCount = count(at, elementSize: 44) else { return badCount(at, "SorobanDelegateSignature.nestedDelegates") }
         at &+= 4
-        for _ in 0..<nestedDelegatesCount {
-            at = try sorobanDelegateSignature(b, at, depth)
+        while nestedDelegatesCount > 0 {
+            nestedDelegatesCount &-= 1
+            at = sorobanDelegateSignature(at, depth)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// SorobanResources
-    static func sorobanResources(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func sorobanResources(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        at = try ledgerFootprint(b, at, depth)
-        try b.require(at, 12, "SorobanResources.instructions")
+        at = ledgerFootprint(at, depth)
+        guard has(at, 12) else { return endsEarly(at, 12, "SorobanResources.instructions") }
         at &+= 12
         return at
     }
 
     /// SorobanResourcesExtV0
-    static func sorobanResourcesExtV0(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func sorobanResourcesExtV0(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "SorobanResourcesExtV0.archivedSorobanEntries")
-        at = try b.skipArray(at, elementSize: 4, "SorobanResourcesExtV0.archivedSorobanEntries")
+        guard has(at, 4) else { return endsEarly(at, 4, "SorobanResourcesExtV0.archivedSorobanEntries") }
+        guard let archivedSorobanEntriesCount = count(at, elementSize: 4) else {
+            return badCount(at, "SorobanResourcesExtV0.archivedSorobanEntries")
+        }
+        at &+= 4 &+ archivedSorobanEntriesCount &* 4
         return at
     }
 
     /// SorobanTransactionData
-    static func sorobanTransactionData(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func sorobanTransactionData(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "SorobanTransactionData.ext")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "SorobanTransactionData.ext") }
+        switch int32(at) {
         case 0:
             at &+= 4
         case 1:
             at &+= 4
-            at = try sorobanResourcesExtV0(b, at)
-        default: throw .badDiscriminant(b.int32(at), at, "SorobanTransactionData.ext.v")
+            at = sorobanResourcesExtV0(at)
+        default: return badDiscriminant(at, "SorobanTransactionData.ext.v")
         }
-        at = try sorobanResources(b, at, depth)
-        try b.require(at, 8, "SorobanTransactionData.resourceFee")
+        at = sorobanResources(at, depth)
+        guard has(at, 8) else { return endsEarly(at, 8, "SorobanTransactionData.resourceFee") }
         at &+= 8
         return at
     }
 
     /// SorobanTransactionMetaExt
-    static func sorobanTransactionMetaExt(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func sorobanTransactionMetaExt(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "SorobanTransactionMetaExt")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "SorobanTransactionMetaExt") }
+        switch int32(at) {
         case 0:
             at &+= 4
         case 1:
-            try b.require(at, 32, "SorobanTransactionMetaExt.v1")
-            try checkSorobanTransactionMetaExtV1(b, at &+ 4)
+            guard has(at, 32) else { return endsEarly(at, 32, "SorobanTransactionMetaExt.v1") }
+            guard int32(at &+ 4) == 0 else { return badDiscriminant(at &+ 4, "ExtensionPoint.v") }
             at &+= 32
-        default: throw .badDiscriminant(b.int32(at), at, "SorobanTransactionMetaExt.v")
+        default: return badDiscriminant(at, "SorobanTransactionMetaExt.v")
         }
         return at
     }
 
-    /// SorobanTransactionMetaExtV1: 28 bytes
-    @inline(__always)
-    static func checkSorobanTransactionMetaExtV1(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        try checkExtensionPoint(b, at)
-    }
-
     /// SorobanTransactionMetaV2
-    static func sorobanTransactionMetaV2(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func sorobanTransactionMetaV2(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        at = try sorobanTransactionMetaExt(b, at)
-        try b.require(at, 4, "SorobanTransactionMetaV2.returnValue")
-        if try b.flag(at, "SorobanTransactionMetaV2.returnValue") {
+        at = sorobanTransactionMetaExt(at)
+        guard has(at, 4) else { return endsEarly(at, 4, "SorobanTransactionMetaV2.returnValue") }
+        switch uint32(at) {
+        case 0: at &+= 4
+        case 1:
             at &+= 4
-            at = try scVal(b, at, depth)
-        } else {
-            at &+= 4
+            at = scVal(at, depth)
+        default: return badOptionalFlag(at, "SorobanTransactionMetaV2.returnValue")
         }
         return at
     }
 
     /// StellarValue
-    static func stellarValue(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func stellarValue(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 44, "StellarValue.txSetHash")
+        guard has(at, 44) else { return endsEarly(at, 44, "StellarValue.txSetHash") }
         at &+= 40
-        let upgradesCount = try b.count(at, elementSize: 4, max: 6, "StellarValue.upgrades")
+        guard var upgradesCount = count(at, elementSize: 4, max: 6) else { return badCount(at, max: 6, "StellarValue.upgrades") }
         at &+= 4
-        for _ in 0..<upgradesCount {
-            try b.require(at, 4, "StellarValue.upgrades")
-            at = try b.skipBytes(at, max: 128, "StellarValue.upgrades")
+        while upgradesCount > 0 {
+            upgradesCount &-= 1
+            guard has(at, 4) else { return endsEarly(at, 4, "StellarValue.upgrades") }
+            guard let end = endOfBytes(at, max: 128) else { return badBytes(at, max: 128, "StellarValue.upgrades") }
+            at = end
+            if at > 0 { return at }
         }
-        try b.require(at, 4, "StellarValue.ext")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "StellarValue.ext") }
+        switch int32(at) {
         case 0:
             at &+= 4
         case 1:
             at &+= 4
-            at = try ledgerCloseValueSignature(b, at)
+            at = ledgerCloseValueSignature(at)
         case 2:
-            try b.require(at, 72, "StellarValue.ext.proposedValue.txSetHash")
+            guard has(at, 72) else { return endsEarly(at, 72, "StellarValue.ext.proposedValue.txSetHash") }
             at &+= 72
-            at = try ledgerCloseValueSignature(b, at)
-        default: throw .badDiscriminant(b.int32(at), at, "StellarValue.ext.v")
+            at = ledgerCloseValueSignature(at)
+        default: return badDiscriminant(at, "StellarValue.ext.v")
         }
         return at
     }
 
     /// Transaction
-    static func transaction(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func transaction(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        at = try muxedAccount(b, at)
-        try b.require(at, 12, "Transaction.fee")
+        at = muxedAccount(at)
+        guard has(at, 12) else { return endsEarly(at, 12, "Transaction.fee") }
         at &+= 12
-        at = try preconditions(b, at)
-        at = try memo(b, at)
-        try b.require(at, 4, "Transaction.operations")
-        let operationsCount = try b.count(at, elementSize: 8, max: 100, "Transaction.operations")
+        at = preconditions(at)
+        at = memo(at)
+        guard has(at, 4) else { return endsEarly(at, 4, "Transaction.operations") }
+        guard var operationsCount = count(at, elementSize: 8, max: 100) else { return badCount(at, max: 100, "Transaction.operations") }
         at &+= 4
-        for _ in 0..<operationsCount {
-            at = try operation(b, at, depth)
+        while operationsCount > 0 {
+            operationsCount &-= 1
+            at = operation(at, depth)
+            if at > 0 { return at }
         }
-        try b.require(at, 4, "Transaction.ext")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "Transaction.ext") }
+        switch int32(at) {
         case 0:
             at &+= 4
         case 1:
             at &+= 4
-            at = try sorobanTransactionData(b, at, depth)
-        default: throw .badDiscriminant(b.int32(at), at, "Transaction.ext.v")
+            at = sorobanTransactionData(at, depth)
+        default: return badDiscriminant(at, "Transaction.ext.v")
         }
         return at
     }
 
     /// TransactionEnvelope
-    static func transactionEnvelope(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func transactionEnvelope(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "TransactionEnvelope")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "TransactionEnvelope") }
+        switch int32(at) {
         case 0:
             at &+= 4
-            at = try transactionV0Envelope(b, at, depth)
+            at = transactionV0Envelope(at, depth)
         case 2:
             at &+= 4
-            at = try transactionV1Envelope(b, at, depth)
+            at = transactionV1Envelope(at, depth)
         case 5:
             at &+= 4
-            at = try feeBumpTransactionEnvelope(b, at, depth)
-        default: throw .badDiscriminant(b.int32(at), at, "TransactionEnvelope.type")
+            at = feeBumpTransactionEnvelope(at, depth)
+        default: return badDiscriminant(at, "TransactionEnvelope.type")
         }
         return at
     }
 
     /// TransactionEvent
-    static func transactionEvent(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func transactionEvent(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "TransactionEvent.stage")
-        try b.checkEnum(at, 0...2, "TransactionEvent.stage")
+        guard has(at, 4) else { return endsEarly(at, 4, "TransactionEvent.stage") }
+        guard (0...2).contains(int32(at)) else { return badEnumValue(at, "TransactionEvent.stage") }
         at &+= 4
-        at = try contractEvent(b, at, depth)
+        at = contractEvent(at, depth)
         return at
     }
 
     /// TransactionMetaV1
-    static func transactionMetaV1(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func transactionMetaV1(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        at = try ledgerEntryChanges(b, at, depth)
-        try b.require(at, 4, "TransactionMetaV1.operations")
-        let operationsCount = try b.count(at, elementSize: 4, "TransactionMetaV1.operations")
+        at = ledgerEntryChanges(at, depth)
+        guard has(at, 4) else { return endsEarly(at, 4, "TransactionMetaV1.operations") }
+        guard var operationsCount = count(at, elementSize: 4) else { return badCount(at, "TransactionMetaV1.operations") }
         at &+= 4
-        for _ in 0..<operationsCount {
-            at = try operationMeta(b, at, depth)
+        while operationsCount > 0 {
+            operationsCount &-= 1
+            at = operationMeta(at, depth)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// TransactionMetaV2
-    static func transactionMetaV2(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func transactionMetaV2(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        at = try ledgerEntryChanges(b, at, depth)
-        try b.require(at, 4, "TransactionMetaV2.operations")
-        let operationsCount = try b.count(at, elementSize: 4, "TransactionMetaV2.operations")
+        at = ledgerEntryChanges(at, depth)
+        guard has(at, 4) else { return endsEarly(at, 4, "TransactionMetaV2.operations") }
+        guard var operationsCount = count(at, elementSize: 4) else { return badCount(at, "TransactionMetaV2.operations") }
         at &+= 4
-        for _ in 0..<operationsCount {
-            at = try operationMeta(b, at, depth)
+        while operationsCount > 0 {
+            operationsCount &-= 1
+            at = operationMeta(at, depth)
+            if at > 0 { return at }
         }
-        at = try ledgerEntryChanges(b, at, depth)
+        at = ledgerEntryChanges(at, depth)
         return at
     }
 
     /// TransactionPhase
-    static func transactionPhase(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func transactionPhase(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "TransactionPhase")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "TransactionPhase") }
+        switch int32(at) {
         case 0:
-            try b.require(at, 8, "TransactionPhase.v0Components")
+            guard has(at, 8) else { return endsEarly(at, 8, "TransactionPhase.v0Components") }
             at &+= 4
-            let v0ComponentsCount = try b.count(at, elementSize: 12, "TransactionPhase.v0Components")
+            guard var v0ComponentsCount = count(at, elementSize: 12) else { return badCount(at, "TransactionPhase.v0Components") }
             at &+= 4
-            for _ in 0..<v0ComponentsCount {
-                at = try txSetComponent(b, at, depth)
+            while v0ComponentsCount > 0 {
+                v0ComponentsCount &-= 1
+                at = txSetComponent(at, depth)
+                if at > 0 { return at }
             }
         case 1:
             at &+= 4
-            at = try parallelTxsComponent(b, at, depth)
-        default: throw .badDiscriminant(b.int32(at), at, "TransactionPhase.v")
+            at = parallelTxsComponent(at, depth)
+        default: return badDiscriminant(at, "TransactionPhase.v")
         }
         return at
     }
 
     /// TransactionResult
-    static func transactionResult(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func transactionResult(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 12, "TransactionResult.feeCharged")
+        guard has(at, 12) else { return endsEarly(at, 12, "TransactionResult.feeCharged") }
         at &+= 8
-        switch b.int32(at) {
+        switch int32(at) {
         case 1, -13:
             at &+= 4
-            at = try innerTransactionResultPair(b, at)
+            at = innerTransactionResultPair(at)
         case 0, -1:
-            try b.require(at, 8, "TransactionResult.result.results")
+            guard has(at, 8) else { return endsEarly(at, 8, "TransactionResult.result.results") }
             at &+= 4
-            let resultsCount = try b.count(at, elementSize: 4, "TransactionResult.result.results")
+            guard var resultsCount = count(at, elementSize: 4) else { return badCount(at, "TransactionResult.result.results") }
             at &+= 4
-            for _ in 0..<resultsCount {
-                at = try operationResult(b, at)
+            while resultsCount > 0 {
+                resultsCount &-= 1
+                at = operationResult(at)
+                if at > 0 { return at }
             }
         case -2, -3, -4, -5, -6, -7, -8, -9, -10, -11, -12, -14, -15, -16, -17, -18:
             at &+= 4
-        default: throw .badDiscriminant(b.int32(at), at, "TransactionResult.result.code")
+        default: return badDiscriminant(at, "TransactionResult.result.code")
         }
-        try b.require(at, 4, "TransactionResult.ext")
-        try b.checkDiscriminant(at, 0, "TransactionResult.ext.v")
+        guard has(at, 4) else { return endsEarly(at, 4, "TransactionResult.ext") }
+        guard int32(at) == 0 else { return badDiscriminant(at, "TransactionResult.ext.v") }
         at &+= 4
         return at
     }
 
     /// TransactionSet
-    static func transactionSet(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func transactionSet(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 36, "TransactionSet.previousLedgerHash")
+        guard has(at, 36) else { return endsEarly(at, 36, "TransactionSet.previousLedgerHash") }
         at &+= 32
-        let txsCount = try b.count(at, elementSize: 68, "TransactionSet.txs")
+        guard var txsCount = count(at, elementSize: 68) else { return badCount(at, "TransactionSet.txs") }
         at &+= 4
-        for _ in 0..<txsCount {
-            at = try transactionEnvelope(b, at, depth)
+        while txsCount > 0 {
+            txsCount &-= 1
+            at = transactionEnvelope(at, depth)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// TransactionSetV1
-    static func transactionSetV1(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func transactionSetV1(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 36, "TransactionSetV1.previousLedgerHash")
+        guard has(at, 36) else { return endsEarly(at, 36, "TransactionSetV1.previousLedgerHash") }
         at &+= 32
-        let phasesCount = try b.count(at, elementSize: 8, "TransactionSetV1.phases")
+        guard var phasesCount = count(at, elementSize: 8) else { return badCount(at, "TransactionSetV1.phases") }
         at &+= 4
-        for _ in 0..<phasesCount {
-            at = try transactionPhase(b, at, depth)
+        while phasesCount > 0 {
+            phasesCount &-= 1
+            at = transactionPhase(at, depth)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// TransactionV0
-    static func transactionV0(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func transactionV0(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 48, "TransactionV0.sourceAccountEd25519")
+        guard has(at, 48) else { return endsEarly(at, 48, "TransactionV0.sourceAccountEd25519") }
         at &+= 44
-        if try b.flag(at, "TransactionV0.timeBounds") {
-            try b.require(at, 20, "TransactionV0.timeBounds")
+        switch uint32(at) {
+        case 0: at &+= 4
+        case 1:
+            guard has(at, 20) else { return endsEarly(at, 20, "TransactionV0.timeBounds") }
             at &+= 20
-        } else {
-            at &+= 4
+        default: return badOptionalFlag(at, "TransactionV0.timeBounds")
         }
-        at = try memo(b, at)
-        try b.require(at, 4, "TransactionV0.operations")
-        let operationsCount = try b.count(at, elementSize: 8, max: 100, "TransactionV0.operations")
+        at = memo(at)
+        guard has(at, 4) else { return endsEarly(at, 4, "TransactionV0.operations") }
+        guard var operationsCount = count(at, elementSize: 8, max: 100) else { return badCount(at, max: 100, "TransactionV0.operations") }
         at &+= 4
-        for _ in 0..<operationsCount {
-            at = try operation(b, at, depth)
+        while operationsCount > 0 {
+            operationsCount &-= 1
+            at = operation(at, depth)
+            if at > 0 { return at }
         }
-        try b.require(at, 4, "TransactionV0.ext")
-        try b.checkDiscriminant(at, 0, "TransactionV0.ext.v")
+        guard has(at, 4) else { return endsEarly(at, 4, "TransactionV0.ext") }
+        guard int32(at) == 0 else { return badDiscriminant(at, "TransactionV0.ext.v") }
         at &+= 4
         return at
     }
 
     /// TransactionV0Envelope
-    static func transactionV0Envelope(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func transactionV0Envelope(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        at = try transactionV0(b, at, depth)
-        try b.require(at, 4, "TransactionV0Envelope.signatures")
-        let signaturesCount = try b.count(at, elementSize: 8, max: 20, "TransactionV0Envelope.signatures")
+        at = transactionV0(at, depth)
+        guard has(at, 4) else { return endsEarly(at, 4, "TransactionV0Envelope.signatures") }
+        guard var signaturesCount = count(at, elementSize: 8, max: 20) else {
+            return badCount(at, max: 20, "TransactionV0Envelope.signatures")
+        }
         at &+= 4
-        for _ in 0..<signaturesCount {
-            at = try decoratedSignature(b, at)
+        while signaturesCount > 0 {
+            signaturesCount &-= 1
+            at = decoratedSignature(at)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// TransactionV1Envelope
-    static func transactionV1Envelope(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func transactionV1Envelope(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        at = try transaction(b, at, depth)
-        try b.require(at, 4, "TransactionV1Envelope.signatures")
-        let signaturesCount = try b.count(at, elementSize: 8, max: 20, "TransactionV1Envelope.signatures")
+        at = transaction(at, depth)
+        guard has(at, 4) else { return endsEarly(at, 4, "TransactionV1Envelope.signatures") }
+        guard var signaturesCount = count(at, elementSize: 8, max: 20) else {
+            return badCount(at, max: 20, "TransactionV1Envelope.signatures")
+        }
         at &+= 4
-        for _ in 0..<signaturesCount {
-            at = try decoratedSignature(b, at)
+        while signaturesCount > 0 {
+            signaturesCount &-= 1
+            at = decoratedSignature(at)
+            if at > 0 { return at }
         }
         return at
     }
 
     /// TrustLineAsset
-    static func trustLineAsset(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func trustLineAsset(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 4, "TrustLineAsset")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "TrustLineAsset") }
+        switch int32(at) {
         case 0:
             at &+= 4
         case 1:
-            try b.require(at, 44, "TrustLineAsset.alphaNum4")
-            try checkAlphaNum4(b, at &+ 4)
+            guard has(at, 44) else { return endsEarly(at, 44, "TrustLineAsset.alphaNum4") }
+            guard int32(at &+ 8) == 0 else { return badDiscriminant(at &+ 8, "PublicKey.type") }
             at &+= 44
         case 2:
-            try b.require(at, 52, "TrustLineAsset.alphaNum12")
-            try checkAlphaNum12(b, at &+ 4)
+            guard has(at, 52) else { return endsEarly(at, 52, "TrustLineAsset.alphaNum12") }
+            guard int32(at &+ 16) == 0 else { return badDiscriminant(at &+ 16, "PublicKey.type") }
             at &+= 52
         case 3:
-            try b.require(at, 36, "TrustLineAsset.liquidityPoolID")
+            guard has(at, 36) else { return endsEarly(at, 36, "TrustLineAsset.liquidityPoolID") }
             at &+= 36
-        default: throw .badDiscriminant(b.int32(at), at, "TrustLineAsset.type")
+        default: return badDiscriminant(at, "TrustLineAsset.type")
         }
         return at
     }
 
     /// TrustLineEntry
-    static func trustLineEntry(_ b: XDRBytes, _ start: Int) throws(XDRError) -> Int {
+    mutating func trustLineEntry(_ start: Int) -> Int {
         var at = start
-        try b.require(at, 36, "TrustLineEntry.accountID")
-        try checkPublicKey(b, at)
+        guard has(at, 36) else { return endsEarly(at, 36, "TrustLineEntry.accountID") }
+        guard int32(at) == 0 else { return badDiscriminant(at, "PublicKey.type") }
         at &+= 36
-        at = try trustLineAsset(b, at)
-        try b.require(at, 24, "TrustLineEntry.balance")
+        at = trustLineAsset(at)
+        guard has(at, 24) else { return endsEarly(at, 24, "TrustLineEntry.balance") }
         at &+= 20
-        switch b.int32(at) {
+        switch int32(at) {
         case 0:
             at &+= 4
         case 1:
-            try b.require(at, 24, "TrustLineEntry.ext.v1.liabilities")
+            guard has(at, 24) else { return endsEarly(at, 24, "TrustLineEntry.ext.v1.liabilities") }
             at &+= 20
-            switch b.int32(at) {
+            switch int32(at) {
             case 0:
                 at &+= 4
             case 2:
-                try b.require(at, 12, "TrustLineEntry.ext.v1.ext.v2")
-                try checkTrustLineEntryExtensionV2(b, at &+ 4)
+                guard has(at, 12) else { return endsEarly(at, 12, "TrustLineEntry.ext.v1.ext.v2") }
+                guard int32(at &+ 8) == 0 else { return badDiscriminant(at &+ 8, "TrustLineEntryExtensionV2.ext.v") }
                 at &+= 12
-            default: throw .badDiscriminant(b.int32(at), at, "TrustLineEntry.ext.v1.ext.v")
+            default: return badDiscriminant(at, "TrustLineEntry.ext.v1.ext.v")
             }
-        default: throw .badDiscriminant(b.int32(at), at, "TrustLineEntry.ext.v")
+        default: return badDiscriminant(at, "TrustLineEntry.ext.v")
         }
         return at
     }
 
-    /// TrustLineEntryExtensionV2: 8 bytes
-    @inline(__always)
-    static func checkTrustLineEntryExtensionV2(_ b: XDRBytes, _ at: Int) throws(XDRError) {
-        try b.checkDiscriminant(at &+ 4, 0, "TrustLineEntryExtensionV2.ext.v")
-    }
-
     /// TxSetComponent
-    static func txSetComponent(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func txSetComponent(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        try b.require(at, 4, "TxSetComponent")
-        switch b.int32(at) {
+        guard has(at, 4) else { return endsEarly(at, 4, "TxSetComponent") }
+        switch int32(at) {
         case 0:
-            try b.require(at, 8, "TxSetComponent.txsMaybeDiscountedFee.baseFee")
+            guard has(at, 8) else { return endsEarly(at, 8, "TxSetComponent.txsMaybeDiscountedFee.baseFee") }
             at &+= 4
-            if try b.flag(at, "TxSetComponent.txsMaybeDiscountedFee.baseFee") {
-                try b.require(at, 12, "TxSetComponent.txsMaybeDiscountedFee.baseFee")
+            switch uint32(at) {
+            case 0: at &+= 4
+            case 1:
+                guard has(at, 12) else { return endsEarly(at, 12, "TxSetComponent.txsMaybeDiscountedFee.baseFee") }
                 at &+= 12
-            } else {
-                at &+= 4
+            default: return badOptionalFlag(at, "TxSetComponent.txsMaybeDiscountedFee.baseFee")
             }
-            try b.require(at, 4, "TxSetComponent.txsMaybeDiscountedFee.txs")
-            let txsCount = try b.count(at, elementSize: 68, "TxSetComponent.txsMaybeDiscountedFee.txs")
+            guard has(at, 4) else { return endsEarly(at, 4, "TxSetComponent.txsMaybeDiscountedFee.txs") }
+            guard var txsCount = count(at, elementSize: 68) else { return badCount(at, "TxSetComponent.txsMaybeDiscountedFee.txs") }
             at &+= 4
-            for _ in 0..<txsCount {
-                at = try transactionEnvelope(b, at, depth)
+            while txsCount > 0 {
+                txsCount &-= 1
+                at = transactionEnvelope(at, depth)
+                if at > 0 { return at }
             }
-        default: throw .badDiscriminant(b.int32(at), at, "TxSetComponent.type")
+        default: return badDiscriminant(at, "TxSetComponent.type")
         }
         return at
     }
 
     /// UpgradeEntryMeta
-    static func upgradeEntryMeta(_ b: XDRBytes, _ start: Int, _ depth: Int) throws(XDRError) -> Int {
+    mutating func upgradeEntryMeta(_ start: Int, _ depth: Int) -> Int {
         var at = start
-        at = try ledgerUpgrade(b, at)
-        at = try ledgerEntryChanges(b, at, depth)
+        at = ledgerUpgrade(at)
+        at = ledgerEntryChanges(at, depth)
         return at
+    }
+}
+
+// What LedgerReader asks for, with offsets from the beginning.
+extension XDRSkip {
+    /// ContractEvent
+    static func contractEvent(_ b: XDRBytes, _ at: Int, _ depth: Int) throws(XDRError) -> Int {
+        var skip = XDRSkip(b)
+        return try skip.offset(skip.contractEvent(at &- b.count, depth))
+    }
+
+    /// DiagnosticEvent
+    static func diagnosticEvent(_ b: XDRBytes, _ at: Int, _ depth: Int) throws(XDRError) -> Int {
+        var skip = XDRSkip(b)
+        return try skip.offset(skip.diagnosticEvent(at &- b.count, depth))
+    }
+
+    /// GeneralizedTransactionSet
+    static func generalizedTransactionSet(_ b: XDRBytes, _ at: Int, _ depth: Int) throws(XDRError) -> Int {
+        var skip = XDRSkip(b)
+        return try skip.offset(skip.generalizedTransactionSet(at &- b.count, depth))
+    }
+
+    /// LedgerCloseMetaExt
+    static func ledgerCloseMetaExt(_ b: XDRBytes, _ at: Int) throws(XDRError) -> Int {
+        var skip = XDRSkip(b)
+        return try skip.offset(skip.ledgerCloseMetaExt(at &- b.count))
+    }
+
+    /// LedgerEntry
+    static func ledgerEntry(_ b: XDRBytes, _ at: Int, _ depth: Int) throws(XDRError) -> Int {
+        var skip = XDRSkip(b)
+        return try skip.offset(skip.ledgerEntry(at &- b.count, depth))
+    }
+
+    /// LedgerEntryChanges
+    static func ledgerEntryChanges(_ b: XDRBytes, _ at: Int, _ depth: Int) throws(XDRError) -> Int {
+        var skip = XDRSkip(b)
+        return try skip.offset(skip.ledgerEntryChanges(at &- b.count, depth))
+    }
+
+    /// LedgerHeader
+    static func ledgerHeader(_ b: XDRBytes, _ at: Int) throws(XDRError) -> Int {
+        var skip = XDRSkip(b)
+        return try skip.offset(skip.ledgerHeader(at &- b.count))
+    }
+
+    /// LedgerKey
+    static func ledgerKey(_ b: XDRBytes, _ at: Int, _ depth: Int) throws(XDRError) -> Int {
+        var skip = XDRSkip(b)
+        return try skip.offset(skip.ledgerKey(at &- b.count, depth))
+    }
+
+    /// OperationMeta
+    static func operationMeta(_ b: XDRBytes, _ at: Int, _ depth: Int) throws(XDRError) -> Int {
+        var skip = XDRSkip(b)
+        return try skip.offset(skip.operationMeta(at &- b.count, depth))
+    }
+
+    /// OperationResult
+    static func operationResult(_ b: XDRBytes, _ at: Int) throws(XDRError) -> Int {
+        var skip = XDRSkip(b)
+        return try skip.offset(skip.operationResult(at &- b.count))
+    }
+
+    /// SCPHistoryEntry
+    static func scpHistoryEntry(_ b: XDRBytes, _ at: Int, _ depth: Int) throws(XDRError) -> Int {
+        var skip = XDRSkip(b)
+        return try skip.offset(skip.scpHistoryEntry(at &- b.count, depth))
+    }
+
+    /// SCVal
+    static func scVal(_ b: XDRBytes, _ at: Int, _ depth: Int) throws(XDRError) -> Int {
+        var skip = XDRSkip(b)
+        return try skip.offset(skip.scVal(at &- b.count, depth))
+    }
+
+    /// SorobanTransactionMetaExt
+    static func sorobanTransactionMetaExt(_ b: XDRBytes, _ at: Int) throws(XDRError) -> Int {
+        var skip = XDRSkip(b)
+        return try skip.offset(skip.sorobanTransactionMetaExt(at &- b.count))
+    }
+
+    /// SorobanTransactionMetaV2
+    static func sorobanTransactionMetaV2(_ b: XDRBytes, _ at: Int, _ depth: Int) throws(XDRError) -> Int {
+        var skip = XDRSkip(b)
+        return try skip.offset(skip.sorobanTransactionMetaV2(at &- b.count, depth))
+    }
+
+    /// StellarValue
+    static func stellarValue(_ b: XDRBytes, _ at: Int) throws(XDRError) -> Int {
+        var skip = XDRSkip(b)
+        return try skip.offset(skip.stellarValue(at &- b.count))
+    }
+
+    /// TransactionEvent
+    static func transactionEvent(_ b: XDRBytes, _ at: Int, _ depth: Int) throws(XDRError) -> Int {
+        var skip = XDRSkip(b)
+        return try skip.offset(skip.transactionEvent(at &- b.count, depth))
+    }
+
+    /// TransactionMetaV1
+    static func transactionMetaV1(_ b: XDRBytes, _ at: Int, _ depth: Int) throws(XDRError) -> Int {
+        var skip = XDRSkip(b)
+        return try skip.offset(skip.transactionMetaV1(at &- b.count, depth))
+    }
+
+    /// TransactionMetaV2
+    static func transactionMetaV2(_ b: XDRBytes, _ at: Int, _ depth: Int) throws(XDRError) -> Int {
+        var skip = XDRSkip(b)
+        return try skip.offset(skip.transactionMetaV2(at &- b.count, depth))
+    }
+
+    /// TransactionResult
+    static func transactionResult(_ b: XDRBytes, _ at: Int) throws(XDRError) -> Int {
+        var skip = XDRSkip(b)
+        return try skip.offset(skip.transactionResult(at &- b.count))
+    }
+
+    /// TransactionSet
+    static func transactionSet(_ b: XDRBytes, _ at: Int, _ depth: Int) throws(XDRError) -> Int {
+        var skip = XDRSkip(b)
+        return try skip.offset(skip.transactionSet(at &- b.count, depth))
+    }
+
+    /// UpgradeEntryMeta
+    static func upgradeEntryMeta(_ b: XDRBytes, _ at: Int, _ depth: Int) throws(XDRError) -> Int {
+        var skip = XDRSkip(b)
+        return try skip.offset(skip.upgradeEntryMeta(at &- b.count, depth))
     }
 }

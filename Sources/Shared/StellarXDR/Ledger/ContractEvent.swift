@@ -68,7 +68,7 @@ struct ContractEventReader {
     /// Checks the event at `start`, hands it over and gives the offset behind it.
     func read(_ start: Int, _ onEvent: (ContractEvent) -> Void) throws(XDRError) -> Int {
         try b.require(start, 8, "ContractEvent.ext")
-        try XDRSkip.checkExtensionPoint(b, start)
+        try b.checkExtensionPoint(start)
         let hasContractID = try b.flag(start &+ 4, "ContractEvent.contractID")
         let contractID = start &+ 8
         // The id, if any, and type, body version and number of topics.

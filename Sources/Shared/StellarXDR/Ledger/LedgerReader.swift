@@ -1,6 +1,6 @@
 /// Reads ledgers, XDR `LedgerCloseMeta` V0, V1 and V2 up to protocol 28, in place.
 ///
-/// A walk checks every byte that the XDR definitions say anything about (lengths, discriminants, enums, bools, padding, depth, leftovers)
+/// A walk checks every byte that the XDR definitions say anything about (lengths, discriminants, enums, bools, padding, depth)
 /// and allocates nothing unless it throws.
 public enum LedgerReader {
     /// Reads the header only, and stops behind it: what follows is not looked at.
@@ -13,7 +13,7 @@ public enum LedgerReader {
         }
     }
 
-    /// Walks a whole ledger.
+    /// Walks a whole ledger that fills its bytes.
     ///
     /// Contract events count where the operation that they belong to succeeded as `INVOKE_HOST_FUNCTION` in a successful transaction (also
     /// inside a fee bump). An operation of the meta for which there is no result has not succeeded: its events are not given.
@@ -24,6 +24,23 @@ public enum LedgerReader {
     ///     view into `xdr` and must not outlive the call.
     /// - Throws: `XDRError` if the bytes are not a ledger, or if a version is not known. Events before the error have been given by then.
     public static func read(_ xdr: RawSpan, onEvent: (ContractEvent) -> Void) throws(XDRError) -> LedgerWalk {
+        let walk = try read(front: xdr, onEvent: onEvent)
+        let left = xdr.byteCount - walk.byteCount
+        guard left == 0 else {
+            throw XDRError(.trailingBytes(left), walk.byteCount, "LedgerCloseMeta", ledger: walk.header.sequence)
+        }
+        return walk
+    }
+
+    /// Walks the ledger with which bytes begin, and stops behind it: a `LedgerCloseMetaBatch` (SEP-54) holds ledgers one after the other,
+    /// without lengths.
+    ///
+    /// - Parameters:
+    ///   - xdr: one `LedgerCloseMeta`, then anything. It may be cut off: see ``XDRError/endsEarly``.
+    ///   - onEvent: as of ``read(_:onEvent:)``.
+    /// - Returns: what was found, and where the ledger ends.
+    /// - Throws: `XDRError` as ``read(_:onEvent:)``, but for bytes left over.
+    public static func read(front xdr: RawSpan, onEvent: (ContractEvent) -> Void) throws(XDRError) -> LedgerWalk {
         try unsafe xdr.withUnsafeBytes { (bytes) throws(XDRError) -> LedgerWalk in
             let b = try unsafe XDRBytes(bytes, "LedgerCloseMeta.v")
             let (version, header, start) = try beginning(b)
@@ -88,8 +105,7 @@ public enum LedgerReader {
         if version > 0 {
             at = try evictions(b, at, version)
         }
-        guard at == b.count else { throw XDRError(.trailingBytes(b.count &- at), at, "LedgerCloseMeta") }
-        return LedgerWalk(header: header, transactionCount: Int(transactionCount), eventCount: eventCount)
+        return LedgerWalk(header: header, byteCount: at, transactionCount: Int(transactionCount), eventCount: eventCount)
     }
 
     /// totalByteSizeOfLiveSorobanState, evictedKeys and, in V1, the list that replaced evicted entries once and is never filled.
@@ -116,6 +132,9 @@ public enum LedgerReader {
 public struct LedgerWalk: Sendable {
     /// The ledger's header.
     public let header: LedgerHeader
+
+    /// Bytes of the ledger: where it ends.
+    public let byteCount: Int
 
     /// Transactions of the ledger, the failed ones included.
     public let transactionCount: Int

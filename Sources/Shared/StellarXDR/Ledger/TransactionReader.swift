@@ -17,7 +17,7 @@ struct TransactionReader {
         var at = start
         if hasExtensions {
             try b.require(at, 4, "TransactionResultMetaV1.ext")
-            try XDRSkip.checkExtensionPoint(b, at)
+            try b.checkExtensionPoint(at)
             at &+= 4
         }
         try b.require(at, 32, "TransactionResultPair.transactionHash")
@@ -48,7 +48,7 @@ struct TransactionReader {
     /// TransactionMetaV3: the events of the only operation that a Soroban transaction has are in `sorobanMeta`.
     private mutating func metaV3(_ start: Int, _ results: OperationResults, _ onEvent: (ContractEvent) -> Void) throws(XDRError) -> Int {
         try b.require(start, 4, "TransactionMetaV3.ext")
-        try XDRSkip.checkExtensionPoint(b, start)
+        try b.checkExtensionPoint(start)
         var at = try XDRSkip.ledgerEntryChanges(b, start &+ 4, XDRSkip.depthLimit)
         at = try operationMetas(at, "TransactionMetaV3.operations")
         at = try XDRSkip.ledgerEntryChanges(b, at, XDRSkip.depthLimit)
@@ -67,7 +67,7 @@ struct TransactionReader {
     /// TransactionMetaV4: each operation has its events. The events of the transaction itself (fees) are no operation's.
     private mutating func metaV4(_ start: Int, _ results: OperationResults, _ onEvent: (ContractEvent) -> Void) throws(XDRError) -> Int {
         try b.require(start, 4, "TransactionMetaV4.ext")
-        try XDRSkip.checkExtensionPoint(b, start)
+        try b.checkExtensionPoint(start)
         var at = try XDRSkip.ledgerEntryChanges(b, start &+ 4, XDRSkip.depthLimit)
 
         try b.require(at, 4, "TransactionMetaV4.operations")
@@ -76,7 +76,7 @@ struct TransactionReader {
         var results = results
         for index in 0..<Int(operationCount) {
             try b.require(at, 4, "OperationMetaV2.ext")
-            try XDRSkip.checkExtensionPoint(b, at)
+            try b.checkExtensionPoint(at)
             at = try XDRSkip.ledgerEntryChanges(b, at &+ 4, XDRSkip.depthLimit)
             at = try contractEvents(at, operation: index &+ 1, counted: results.nextIsInvocation(), onEvent)
         }
