@@ -8,7 +8,7 @@ SOURCES := Package.swift Sources Tests Benchmarks
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: ## Install what is missing: libpq, libzmq, PostgreSQL, the Python witness
+setup: ## Install what is missing: libpq, libzmq, libzstd, PostgreSQL, the Python witness
 	@Scripts/setup.sh
 
 build: setup ## Build the four programs into .build/$(CONFIGURATION)

@@ -30,6 +30,7 @@ extension Target {
 }
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
@@ -63,6 +64,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLibPQ", path: "Sources/Shared/CLibPQ", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CZeroMQ", path: "Sources/Shared/CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
+        .systemLibrary(name: "CZstd", path: "Sources/Shared/CZstd", providers: [.apt(["libzstd-dev"])]),
         .target(name: "CBase64", path: "Sources/Shared/CBase64"),
         .target(name: "COperations", path: "Sources/Shared/COperations"),
 
@@ -70,9 +72,13 @@ let package = Package(
         .library("StateChanges", path: "Shared/StateChanges", ["StellarXDR"], settings: memorySafe),
         .library("Protocols", path: "Shared/Protocols", ["StellarXDR", "StateChanges", crypto], settings: memorySafe),
         .library(
+            "ObjectStores", path: "Shared/ObjectStores", [httpClient, nioCore, nioPosix, nioHTTP1, crypto, cryptoExtras, logging],
+            marksUnsafe: true),
+        .library(
             "LedgerSources", path: "Shared/LedgerSources",
-            ["StellarXDR", "CBase64", httpClient, nioCore, nioPosix, nioHTTP1, crypto, logging], marksUnsafe: true),
+            ["StellarXDR", "CBase64", "ObjectStores", "Zstd", httpClient, nioCore, nioPosix, nioHTTP1, crypto, logging], marksUnsafe: true),
         .library("PostgreSQL", path: "Shared/PostgreSQL", ["CLibPQ"], marksUnsafe: true),
+        .library("Zstd", path: "Shared/Zstd", ["CZstd"], marksUnsafe: true),
         .library("Store", path: "Shared/Store", ["StellarXDR", "PostgreSQL", "StateChanges", "Protocols", logging], marksUnsafe: true),
         .library("ZeroMQ", path: "Shared/ZeroMQ", ["CZeroMQ"], marksUnsafe: true),
         .library("Pipeline", path: "Shared/Pipeline", ["StateChanges", deque]),
@@ -81,7 +87,8 @@ let package = Package(
         .library(
             "Operations", path: "Shared/Operations", ["COperations", argumentParser, logging, hummingbird, nioCore], marksUnsafe: true),
 
-        .library("ConnectionOptions", path: "Shared/ConnectionOptions", ["PostgreSQL", "Store", "Operations", argumentParser]),
+        .library(
+            "ConnectionOptions", path: "Shared/ConnectionOptions", ["LedgerSources", "PostgreSQL", "Store", "Operations", argumentParser]),
 
         .library(
             "Coordinator", path: "Coordinator/Coordinator",
@@ -116,7 +123,7 @@ let package = Package(
         .program("wallet-backend-writer", path: "Writer/wallet-backend-writer", ["Writer", argumentParser]),
         .library(
             "LedgerSimulator", path: "Simulator/LedgerSimulator",
-            ["Operations", crypto, hummingbird, httpTypes, nioCore, argumentParser, logging, subprocess]),
+            ["Operations", "Zstd", crypto, hummingbird, httpTypes, nioCore, argumentParser, logging, subprocess]),
         .program("ledger-simulator", path: "Simulator/ledger-simulator", ["LedgerSimulator", argumentParser]),
 
         .executableTarget(
@@ -129,16 +136,19 @@ let package = Package(
         .tests("StateChangesTests", ["StateChanges", "StellarXDR", "TestSupport"]),
         .tests("ProtocolsTests", ["Protocols", "StateChanges", "StellarXDR", "TestSupport", crypto]),
         .tests("LedgerSourcesTests", ["LedgerSources", "StellarXDR", "TestSupport", crypto, nioCore, nioPosix, logging]),
+        .tests("ObjectStoresTests", ["ObjectStores", nioCore, nioPosix, nioHTTP1, cryptoExtras, logging]),
         .tests("PostgreSQLTests", ["PostgreSQL", "TestSupport"]),
         .tests("StoreTests", ["Store", "PostgreSQL", "Protocols", "StateChanges", "StellarXDR", "TestSupport", logging]),
         .tests("ZeroMQTests", ["ZeroMQ"]),
+        .tests("ZstdTests", ["Zstd", "TestSupport"]),
         .tests("PipelineTests", ["Pipeline", "StateChanges", "TestSupport"]),
         .executableTarget(
             name: "operations-probe", dependencies: ["Operations", logging], path: "Tests/OperationsProbe", swiftSettings: strict),
         .tests(
             "OperationsTests",
             ["Operations", "TestSupport", "operations-probe", argumentParser, logging, httpClient, nioCore, nioHTTP1]),
-        .tests("LedgerSimulatorTests", ["StellarXDR", "TestSupport", httpClient, nioCore, nioHTTP1, crypto, "ledger-simulator"]),
+        .tests(
+            "LedgerSimulatorTests", ["StellarXDR", "Zstd", "TestSupport", httpClient, nioCore, nioHTTP1, crypto, "ledger-simulator"]),
         .tests("FetcherTests", ["Fetcher", "Pipeline", "Protocols", "StateChanges", "StellarXDR", "TestSupport"]),
         .tests("WriterTests", ["Writer", "Pipeline", "StateChanges", "TestSupport"]),
         .tests("CoordinatorTests", ["Coordinator", "Writer", "Pipeline", "StateChanges", "Store"]),

@@ -8,6 +8,7 @@ command -v swift >/dev/null || { echo "setup: Swift 6.2 or later is needed: http
 missing=()
 [ -e /usr/include/postgresql/libpq-fe.h ] || missing+=(libpq-dev)
 [ -e /usr/include/zmq.h ] || missing+=(libzmq3-dev)
+[ -e /usr/include/zstd.h ] || missing+=(libzstd-dev)
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null || missing+=(postgresql)
 command -v psql >/dev/null || missing+=(postgresql-client)
 command -v python3 >/dev/null || missing+=(python3)
@@ -33,12 +34,12 @@ if [ ${#missing[@]} -gt 0 ]; then
     rm -f "$log"
 fi
 
-# The independent witness of our XDR reading: the Python Stellar SDK, in an environment of its own.
+# The independent witness of our reading: the Python Stellar SDK and zstandard, in an environment of their own.
 witness=.build/witness
-if ! "$witness/bin/python" -c 'import stellar_sdk' 2>/dev/null; then
-    echo "setup: installing the Python stellar-sdk (witness of the XDR tests)"
+if ! "$witness/bin/python" -c 'import stellar_sdk, zstandard' 2>/dev/null; then
+    echo "setup: installing the Python stellar-sdk and zstandard (witness of the XDR and lake tests)"
     mkdir -p .build
-    { python3 -m venv "$witness" && "$witness/bin/pip" install --quiet 'stellar-sdk>=16.1'; } >/dev/null 2>"$witness.log" || {
-        echo "setup: no stellar-sdk ($(tail -n 1 "$witness.log")); the tests against it will be skipped" >&2
+    { python3 -m venv "$witness" && "$witness/bin/pip" install --quiet 'stellar-sdk>=16.1' zstandard; } >/dev/null 2>"$witness.log" || {
+        echo "setup: no stellar-sdk or zstandard ($(tail -n 1 "$witness.log")); the tests against them will be skipped" >&2
     }
 fi

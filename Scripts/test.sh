@@ -10,6 +10,9 @@ export WITNESS_PYTHON="$PWD/.build/witness/bin/python"
 # A backtrace of a crashing child would take minutes and hang a run without a terminal.
 export SWIFT_BACKTRACE=enable=no
 
+# Object stores that nobody here wrote, to be read from. What cannot be had is skipped.
+if [ -z "${DATALAKE_PYTHON:-}" ] && servers=$(Scripts/lake-servers.sh); then export DATALAKE_PYTHON=$servers; fi
+
 # Real ledgers are not ours to ship but may lie beside the checkout.
 beside=../shared/ledgers
 if [ -z "${PUBNET_LEDGERS:-}" ] && [ -d "$beside/pubnet" ]; then
@@ -55,6 +58,7 @@ PUBNET_LEDGERS: a folder with ledger-SEQUENCE.xdr.gz for 50733210, 51000294, 575
     them) and expected.jsonl (their four rows, in the form of Tests/Fixtures/synthetic).
 TEXT
     [ -n "${WITNESS_PYTHON:-}" ] || echo "WITNESS_PYTHON: \`make setup\` installs it where pip reaches a package index."
+    echo "Servers of the ObjectStores tests: Scripts/lake-servers.sh installs them, as root or with sudo."
     [ -n "${MADE_LEDGERS:-}" ] || echo "MADE_LEDGERS: Scripts/make_ledgers.py makes them for this script where WITNESS_PYTHON is there."
 fi
 exit "$status"

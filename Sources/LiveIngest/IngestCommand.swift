@@ -1,5 +1,6 @@
 public import ArgumentParser
 import ConnectionOptions
+import LedgerSources
 import Operations
 import PostgreSQL
 import Store
@@ -50,9 +51,9 @@ public struct IngestCommand: AsyncParsableCommand {
     }
 
     private func resolve(_ environment: [String: String]) throws -> IngestConfiguration {
-        let (rpcURL, passphrase) = try networkOptions.resolve(environment: environment)
+        let (source, passphrase) = try networkOptions.resolve(environment: environment)
         return IngestConfiguration(
-            database: try databaseOptions.resolve(environment: environment).parsed, rpcURL: rpcURL, networkPassphrase: passphrase,
+            database: try databaseOptions.resolve(environment: environment).parsed, source: source, networkPassphrase: passphrase,
             network: try Self.network.resolve(network, environment: environment),
             startLedger: try Self.startLedger.resolveIfGiven(startLedger, environment: environment).map { UInt32($0) },
             cursorNames: try cursorNames.resolve(environment: environment), metricsPort: try metrics.resolve(environment: environment))
@@ -62,7 +63,7 @@ public struct IngestCommand: AsyncParsableCommand {
 /// The settings of `ingest`, validated.
 struct IngestConfiguration: Sendable {
     let database: ConnectionString
-    let rpcURL: String
+    let source: LedgerSourceSettings
     let networkPassphrase: String
     /// Names the lock of live ingestion.
     let network: String

@@ -4,7 +4,7 @@ import Logging
 import Operations
 import Store
 
-/// Connects live ingestion to its surroundings: signals, metrics, RPC, database.
+/// Connects live ingestion to its surroundings: signals, metrics, source, database.
 struct IngestService: Sendable {
     let configuration: IngestConfiguration
     let logger: Logger
@@ -50,9 +50,9 @@ struct IngestService: Sendable {
     }
 
     private func follow() async -> Ending? {
-        let rpc: StellarRPC
+        let source: any LedgerSource
         do {
-            rpc = try StellarRPC(url: configuration.rpcURL, retry: RetryPolicy(total: .seconds(20)), logger: logger)
+            source = try configuration.source.open(retryingFor: .seconds(20), logger: logger)
         } catch {
             return .failure("\(error)")
         }
@@ -60,7 +60,7 @@ struct IngestService: Sendable {
             configuration, applicationName: "wallet-backend ingest, pid \(getpid()) on \(Host.name)", logger: logger)
         var ending: Ending?
         do {
-            let follower = TipFollower(rpc: rpc, metrics: metrics, logger: logger)
+            let follower = TipFollower(source: source, metrics: metrics, logger: logger)
             try await LiveIngest(
                 configuration: configuration, database: database, follower: follower, metrics: metrics, logger: logger
             ).run()
@@ -68,7 +68,7 @@ struct IngestService: Sendable {
             if !Task.isCancelled { ending = .failure("\(error)") }
         }
         await database.close()
-        await rpc.shutdown()
+        await source.shutdown()
         return ending
     }
 

@@ -10,7 +10,7 @@ struct TipFollower: Sendable {
         let tip: UInt32
     }
 
-    let rpc: StellarRPC
+    let source: any LedgerSource
     let metrics: IngestMetrics
     let logger: Logger
     /// A ledger closes every five seconds.
@@ -22,7 +22,7 @@ struct TipFollower: Sendable {
     /// Checks that the RPC is on the network with this passphrase, as soon as it responds.
     /// - Throws: a `LedgerSourceError` that no repetition mends, `wrongNetwork` above all, or `CancellationError`.
     func requireNetwork(_ passphrase: String) async throws {
-        try await persistently { try await rpc.requireNetwork(passphrase) }
+        try await persistently { try await source.requireNetwork(passphrase) }
     }
 
     /// The ledgers from `first` on: at least one, as many as a page takes.
@@ -45,7 +45,7 @@ struct TipFollower: Sendable {
     private func fetch(_ first: UInt32, _ tip: UInt32) async throws -> Page {
         let tip = tip >= first ? tip : try await waitForTip(first)
         do {
-            let (ledgers, link) = try await rpc.ledgers(from: first, limit: Int(tip - first) + 1)
+            let (ledgers, link) = try await source.ledgers(from: first, limit: Int(tip - first) + 1)
             return Page(ledgers: ledgers, link: link, tip: tip)
         } catch let error as LedgerSourceError where error.code == .outsideRetention {
             throw IngestError.ledgerGone(next: first, detail: error.detail)
@@ -71,14 +71,14 @@ struct TipFollower: Sendable {
     private func waitForTip(_ first: UInt32) async throws -> UInt32 {
         var warned = ContinuousClock.now
         while true {
-            let health = try await rpc.health()
-            metrics.networkTip(health.latestLedger)
-            if health.latestLedger >= first { return health.latestLedger }
+            let tip = try await source.latestLedger(near: first, within: nil)
+            metrics.networkTip(tip)
+            if tip >= first { return tip }
             if ContinuousClock.now - warned >= Self.patienceWithTip {
                 warned = ContinuousClock.now
                 logger.warning(
-                    "the network closes no ledger, or the RPC does not see it",
-                    metadata: ["next": "\(first)", "network_tip": "\(health.latestLedger)", "for_another": "\(Self.patienceWithTip)"])
+                    "the network closes no ledger, or the source does not see it",
+                    metadata: ["next": "\(first)", "network_tip": "\(tip)", "for_another": "\(Self.patienceWithTip)"])
             }
             try await Task.sleep(for: Self.pollInterval)
         }

@@ -39,8 +39,10 @@ struct SimulatorClient {
     let url: String
 
     /// Runs a simulator for as long as `body` takes, ends it with SIGTERM, and expects it to end well.
-    static func with<Value>(_ arguments: [String] = made, _ body: (SimulatorClient) async throws -> Value) async throws -> Value {
-        let simulator = try RunningProgram("ledger-simulator", ["serve", "--port", "0"] + arguments)
+    static func with<Value>(
+        _ arguments: [String] = made, command: String = "serve", _ body: (SimulatorClient) async throws -> Value
+    ) async throws -> Value {
+        let simulator = try RunningProgram("ledger-simulator", [command, "--port", "0"] + arguments)
         let line = try #require(await simulator.line(containing: "listening on "), "\(simulator.log)")
         let value = try await body(SimulatorClient(url: String(line.split(separator: " ").last ?? "")))
         simulator.send(SIGTERM)
@@ -83,14 +85,19 @@ struct SimulatorClient {
     }
 
     func statistics() async throws -> Statistics {
-        let response = try await HTTPClient.shared.execute(HTTPClientRequest(url: url + "/stats"), timeout: .seconds(60))
-        return try JSONDecoder().decode(Statistics.self, from: Data(try await response.body.collect(upTo: 1 << 20).readableBytesView))
+        try JSONDecoder().decode(Statistics.self, from: try await get("/stats").body)
+    }
+
+    /// A GET, or another method without a body.
+    func get(_ path: String, method: HTTPMethod = .GET) async throws -> (status: HTTPResponseStatus, headers: HTTPHeaders, body: Data) {
+        var request = HTTPClientRequest(url: url + path)
+        request.method = method
+        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
+        return (response.status, response.headers, Data(try await response.body.collect(upTo: 1 << 28).readableBytesView))
     }
 
     /// A POST to a path that controls the simulator.
     func control(_ path: String) async throws -> HTTPResponseStatus {
-        var request = HTTPClientRequest(url: url + path)
-        request.method = .POST
-        return try await HTTPClient.shared.execute(request, timeout: .seconds(60)).status
+        try await get(path, method: .POST).status
     }
 }

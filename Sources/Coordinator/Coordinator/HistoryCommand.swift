@@ -70,7 +70,7 @@ public struct HistoryCommand: AsyncParsableCommand {
 
     private func resolve(_ environment: [String: String]) throws -> HistoryConfiguration {
         let database = try databaseOptions.resolve(environment: environment)
-        let (rpcURL, passphrase) = try networkOptions.resolve(environment: environment)
+        let (source, passphrase) = try networkOptions.resolve(environment: environment)
         let fetchers = try Self.fetchers.resolve(fetchers, environment: environment)
         let endpoint = try Self.endpoint.resolveIfGiven(endpoint, environment: environment)
         if fetchers == 0, endpoint == nil {
@@ -81,7 +81,7 @@ public struct HistoryCommand: AsyncParsableCommand {
         let logging = try logging.resolve(process: "coordinator", environment: environment)
         return HistoryConfiguration(
             protocols: try protocols(environment), database: database.parsed, databaseText: database.text,
-            rpcURL: rpcURL, networkPassphrase: passphrase, cursorNames: try cursorNames.resolve(environment: environment),
+            source: source, networkPassphrase: passphrase, cursorNames: try cursorNames.resolve(environment: environment),
             batchSize: try Self.batchSize.resolve(batchSize, environment: environment), fetchers: fetchers, endpoint: endpoint,
             network: try Self.network.resolveIfGiven(network, environment: environment),
             convergenceWait: try Self.wait.resolve(convergenceWait, environment: environment), acceptConvergence: acceptConvergence,

@@ -1,3 +1,4 @@
+import LedgerSources
 import PostgreSQL
 import StateChanges
 import Store
@@ -10,7 +11,7 @@ struct HistoryConfiguration: Sendable {
     let database: ConnectionString
     /// The same with its secrets, for the writer's environment.
     let databaseText: String
-    let rpcURL: String
+    let source: LedgerSourceSettings
     let networkPassphrase: String
     let cursorNames: CursorNames
     let batchSize: Int

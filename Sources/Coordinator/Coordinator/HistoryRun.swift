@@ -49,9 +49,9 @@ struct HistoryRun: Sendable {
     }
 
     private func phases(_ events: AsyncStream<Event>, _ report: @escaping @Sendable (Event) -> Void) async -> ExitStatus {
-        let rpc: StellarRPC
+        let source: any LedgerSource
         do {
-            rpc = try StellarRPC(url: configuration.rpcURL, retry: RetryPolicy(total: .seconds(30)), logger: logger)
+            source = try configuration.source.open(retryingFor: .seconds(30), logger: logger)
         } catch {
             logger.critical("migration not started", metadata: ["cause": "\(error)"])
             return .failure
@@ -59,18 +59,18 @@ struct HistoryRun: Sendable {
         let database = MigrationDatabase(
             configuration, applicationName: "wallet-backend migration, pid \(getpid()) on \(Host.name)", logger: logger)
         var events = events.makeAsyncIterator()
-        let status = await migrate(database, rpc, &events, report)
+        let status = await migrate(database, source, &events, report)
         await database.close()
-        await rpc.shutdown()
+        await source.shutdown()
         return status
     }
 
     private func migrate(
-        _ database: MigrationDatabase, _ rpc: StellarRPC, _ events: inout AsyncStream<Event>.Iterator,
+        _ database: MigrationDatabase, _ source: any LedgerSource, _ events: inout AsyncStream<Event>.Iterator,
         _ report: @escaping @Sendable (Event) -> Void
     ) async -> ExitStatus {
         let prepared: Preparation?
-        switch await prepare(database, rpc, &events, report) {
+        switch await prepare(database, source, &events, report) {
         case .success(let preparation): prepared = preparation
         case .failure(let cause): return ended(by: cause, "migration not started; nothing was written")
         }
@@ -84,7 +84,7 @@ struct HistoryRun: Sendable {
         }
         notReady.set(nil)
         let service = CoordinatorService(
-            socket: group.socket, processes: group.processes, database: database, tip: NetworkTip(rpc: rpc, logger: logger),
+            socket: group.socket, processes: group.processes, database: database, tip: NetworkTip(source: source, logger: logger),
             metrics: metrics, logger: logger)
         let (machine, cause) = await service.run(prepared.machine(configuration, run), &events, report: report)
         await group.close()
@@ -109,7 +109,7 @@ struct HistoryRun: Sendable {
 
     /// Validates, unless a signal comes first. Nil: there is nothing to do.
     private func prepare(
-        _ database: MigrationDatabase, _ rpc: StellarRPC, _ events: inout AsyncStream<Event>.Iterator,
+        _ database: MigrationDatabase, _ source: any LedgerSource, _ events: inout AsyncStream<Event>.Iterator,
         _ report: @escaping @Sendable (Event) -> Void
     ) async -> Result<Preparation?, StopCause> {
         await withTaskGroup(of: Result<Preparation?, StopCause>.self) { group in
@@ -117,7 +117,7 @@ struct HistoryRun: Sendable {
                 // Wakes the loop below, whatever comes of it.
                 defer { report(.wake) }
                 do {
-                    return .success(try await prepare(database, rpc))
+                    return .success(try await prepare(database, source))
                 } catch {
                     return .failure(error as? StopCause ?? .failure("\(error)"))
                 }
@@ -131,7 +131,7 @@ struct HistoryRun: Sendable {
         }
     }
 
-    private func prepare(_ database: MigrationDatabase, _ rpc: StellarRPC) async throws -> Preparation? {
+    private func prepare(_ database: MigrationDatabase, _ source: any LedgerSource) async throws -> Preparation? {
         try await database.open()
         let found = try await database.prerequisites(of: configuration.protocols)
         let verdict = try Validation.judge(configuration.protocols, found, names: configuration.cursorNames)
@@ -140,8 +140,8 @@ struct HistoryRun: Sendable {
             logger.notice("nothing to migrate: every protocol's history is complete")
             return nil
         }
-        try await rpc.requireNetwork(configuration.networkPassphrase)
-        if let needed = verdict.neededLedgers { try await rpc.requireLedgers(needed) }
+        try await source.requireNetwork(configuration.networkPassphrase)
+        if let needed = verdict.neededLedgers { try await source.requireLedgers(needed) }
         try await database.lock(verdict.toMigrate)
         let starts = try await database.begin(verdict.toMigrate)
         for id in verdict.toMigrate {
@@ -207,23 +207,23 @@ struct HistoryRun: Sendable {
 
 /// The network's tip as the source of ledgers knows it: for the operator while the migration waits. It decides nothing, and so must hold nothing up.
 struct NetworkTip: Sendable {
-    let rpc: StellarRPC
+    let source: any LedgerSource
     let logger: Logger
     private static let patience = Duration.seconds(1)
 
-    init(rpc: StellarRPC, logger: Logger) {
-        self.rpc = rpc
+    init(source: any LedgerSource, logger: Logger) {
+        self.source = source
         self.logger = logger
     }
 
-    /// The RPC's latest ledger; nil where it does not respond within a second.
+    /// The source's latest ledger; nil where it does not respond within a second.
     func latest() async -> UInt32? {
         await withTaskGroup(of: UInt32?.self) { group in
             group.addTask {
                 do {
-                    return try await rpc.health(within: .zero).latestLedger
+                    return try await source.latestLedger(near: nil, within: .zero)
                 } catch {
-                    logger.debug("the RPC does not tell its tip", metadata: ["cause": "\(error)"])
+                    logger.debug("the source does not say its tip", metadata: ["cause": "\(error)"])
                     return nil
                 }
             }

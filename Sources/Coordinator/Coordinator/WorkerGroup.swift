@@ -1,3 +1,4 @@
+import ConnectionOptions
 import Foundation
 import Glibc
 import Logging
@@ -49,16 +50,19 @@ struct WorkerGroup: Sendable {
 
 extension HistoryConfiguration {
     /// The writer and the fetchers of a managed run. Secrets go by environment, which other users cannot read; each worker gets only its own:
-    /// fetchers nothing of the database, the writer nothing of the RPC.
+    /// fetchers nothing of the database, the writer nothing of the source of ledgers.
     func workerPlans(endpoint: Endpoint, environment: [String: String] = ProcessEnvironment.current) throws -> [WorkerProcesses.Plan] {
         let programs = try ProgramFolder.path()
         let common = ["--endpoint", "\(endpoint)", "--parent-lifeline"] + workerArguments
-        let forBoth = environment.filter { !Self.secrets.contains($0.key) }
+        let forBoth = environment.filter { !Self.secrets.contains($0.key) && !LedgerSourceOptions.isOfSources($0.key) }
         var forWriter = forBoth
         forWriter["DATABASE_URL"] = databaseText
         // What libpq itself reads: password, password file, service file, certificates.
         var forFetcher = forBoth.filter { !$0.key.hasPrefix("PG") }
-        forFetcher["RPC_URL"] = rpcURL
+        // Where a lake's credentials are, is in the environment only.
+        forFetcher.merge(environment.filter { LedgerSourceOptions.isOfSources($0.key) }) { $1 }
+        for name in ["RPC_URL", "LEDGER_BACKEND_TYPE", "DATASTORE_BUCKET_PATH"] { forFetcher[name] = nil }
+        forFetcher.merge(source.environment) { $1 }
         let writer = WorkerProcesses.Plan(
             role: .writer, executable: programs + "/wallet-backend-writer", arguments: common, environment: forWriter)
         let fetcher = WorkerProcesses.Plan(
@@ -66,7 +70,7 @@ extension HistoryConfiguration {
         return [writer] + Array(repeating: fetcher, count: fetchers)
     }
 
-    private static let secrets: Set<String> = ["DATABASE_URL", "RPC_URL", "ENDPOINT", "ROWS_ENDPOINT", WorkerProcesses.tokenVariable]
+    private static let secrets: Set<String> = ["DATABASE_URL", "ENDPOINT", "ROWS_ENDPOINT", WorkerProcesses.tokenVariable]
 }
 
 /// Where this program and its siblings lie.

@@ -10,7 +10,7 @@ import ZeroMQ
 /// What a fetcher is started with, validated.
 struct FetcherConfiguration: Sendable {
     let worker: WorkerSettings
-    let rpcURL: String
+    let source: LedgerSourceSettings
     /// Requests in flight at most.
     let concurrency: Int
     /// Ledgers per request at most; the source chooses within it by what the server manages.
@@ -79,17 +79,16 @@ struct FetcherProcess: Sendable {
     /// - Returns: false where its source is of no use.
     static func run(_ configuration: FetcherConfiguration, logger: Logger) async throws -> Bool {
         // A request is tried for a minute; then its batch goes back and may be tried elsewhere.
-        var options = RPCOptions()
-        options.pageSizer = PageSizer(maximum: configuration.pageSize)
-        options.requestsInFlight = min(4, configuration.concurrency)...configuration.concurrency
-        options.maximumConnections = configuration.concurrency + 1
-        let rpc = try StellarRPC(url: configuration.rpcURL, options: options, retry: RetryPolicy(total: .seconds(60)), logger: logger)
+        var rpc = LedgerSourceSettings.RPCLimits()
+        rpc.concurrency = configuration.concurrency
+        rpc.pageSize = configuration.pageSize
+        let source = try configuration.source.open(retryingFor: .seconds(60), rpc: rpc, logger: logger)
         var limits = Scheduler.Limits()
-        limits.concurrency = configuration.concurrency
+        limits.concurrency = 256
         let service = try Service(configuration.worker, logger: logger)
-        let process = FetcherProcess(source: rpc, limits: limits, service: service, logger: logger)
+        let process = FetcherProcess(source: source, limits: limits, service: service, logger: logger)
         let inGoodOrder = try await service.run { await process.run($0) }
-        await rpc.shutdown()
+        await source.shutdown()
         return inGoodOrder
     }
 

@@ -22,7 +22,7 @@ public struct FetcherProgram: AsyncParsableCommand {
             "Started by the coordinator, or by hand where the coordinator runs with --fetchers 0. Needs no database.")
 
     @OptionGroup var worker: WorkerOptions
-    @OptionGroup var rpc: RPCURLOptions
+    @OptionGroup var source: LedgerSourceOptions
     @Option(name: Self.concurrency.name, help: Self.concurrency.help) var rpcConcurrency: String?
     @Option(name: Self.pageSize.name, help: Self.pageSize.help) var rpcPageSize: String?
     @OptionGroup var logging: LoggingOptions
@@ -38,7 +38,7 @@ public struct FetcherProgram: AsyncParsableCommand {
                 try logging.resolve(process: "fetcher", environment: environment),
                 FetcherConfiguration(
                     worker: try worker.resolve(environment: environment),
-                    rpcURL: try rpc.resolve(environment: environment),
+                    source: try source.resolve(environment: environment),
                     concurrency: try Self.concurrency.resolve(rpcConcurrency, environment: environment),
                     pageSize: try Self.pageSize.resolve(rpcPageSize, environment: environment))
             )

@@ -1,12 +1,13 @@
 public import ArgumentParser
+public import LedgerSources
 public import Operations
 
-/// `--rpc-url` and `--network-passphrase`.
+/// The source of ledgers and `--network-passphrase`.
 public struct NetworkOptions: ParsableArguments {
     static let passphrase = Setting(
-        "network-passphrase", variable: "NETWORK_PASSPHRASE", "Compared with the RPC's before anything is written.", .text())
+        "network-passphrase", variable: "NETWORK_PASSPHRASE", "Compared with the source's before anything is written.", .text())
 
-    @OptionGroup var rpc: RPCURLOptions
+    @OptionGroup var source: LedgerSourceOptions
 
     /// The text of `--network-passphrase`.
     @Option(name: NetworkOptions.passphrase.name, help: NetworkOptions.passphrase.help)
@@ -15,27 +16,9 @@ public struct NetworkOptions: ParsableArguments {
     /// Nothing given.
     public init() {}
 
-    /// The RPC's URL, which may hold credentials, and the passphrase of the network that it must be on.
+    /// The source of ledgers, and the passphrase of the network that it must be on.
     /// - Throws: `UsageError`.
-    public func resolve(environment: [String: String]) throws(UsageError) -> (rpcURL: String, passphrase: String) {
-        (try rpc.resolve(environment: environment), try Self.passphrase.resolve(networkPassphrase, environment: environment))
-    }
-}
-
-/// `--rpc-url`.
-public struct RPCURLOptions: ParsableArguments {
-    static let url = Setting("rpc-url", variable: "RPC_URL", "The stellar-rpc server.", .httpURL)
-
-    /// The text of `--rpc-url`.
-    @Option(name: RPCURLOptions.url.name, help: RPCURLOptions.url.help)
-    public var rpcURL: String?
-
-    /// Nothing given.
-    public init() {}
-
-    /// The RPC's URL, which may hold credentials.
-    /// - Throws: `UsageError`.
-    public func resolve(environment: [String: String]) throws(UsageError) -> String {
-        try Self.url.resolve(rpcURL, environment: environment).text
+    public func resolve(environment: [String: String]) throws(UsageError) -> (source: LedgerSourceSettings, passphrase: String) {
+        (try source.resolve(environment: environment), try Self.passphrase.resolve(networkPassphrase, environment: environment))
     }
 }

@@ -32,8 +32,10 @@ public protocol LedgerSource: Sendable {
     ) async throws -> ChainLink
 
     /// The last ledger that the source has now.
-    /// - Parameter total: longest time for repetitions, instead of the source's own.
-    func latestLedger(within total: Duration?) async throws(LedgerSourceError) -> UInt32
+    /// - Parameters:
+    ///   - hint: a ledger that may be about the last one, for sources that have to look for it.
+    ///   - total: longest time for repetitions, instead of the source's own.
+    func latestLedger(near hint: UInt32?, within total: Duration?) async throws(LedgerSourceError) -> UInt32
 
     /// Checks that the ledgers are those of the network with this passphrase.
     /// - Throws: `wrongNetwork` with both passphrases, or why the source could not be asked.

@@ -28,6 +28,8 @@ public struct LedgerSourceError: Error, Sendable, Hashable {
         case unexpectedLedgers
         /// The ledger asked for is later than the server's latest: the server is behind.
         case pastLatest
+        /// A lake's file is not there, though newer ones are.
+        case missingFile
         /// The ledger asked for is older than all that the server keeps.
         case outsideRetention
         /// The server is on another network.
@@ -84,7 +86,8 @@ public struct LedgerSourceError: Error, Sendable, Hashable {
     /// a source like this one, whoever asks for them. A request that was cancelled, or whose source was shut down, says nothing of the kind.
     public var isTransient: Bool {
         switch code {
-        case .invalidURL, .outsideRetention, .wrongNetwork, .methodNotFound, .invalidRequest, .refused, .unknownVersion: false
+        case .invalidURL, .missingFile, .outsideRetention, .wrongNetwork, .methodNotFound, .invalidRequest, .refused, .unknownVersion:
+            false
         case .connection, .timeout, .overloaded, .serverFailure, .emptyResponse, .cutResponse, .malformedResponse, .responseTooLarge,
             .noRoom,
             .emptyPage, .unexpectedLedgers, .pastLatest, .badBase64, .badLedger, .wrongSequence, .wrongHash, .brokenChain, .cancelled,
@@ -109,7 +112,8 @@ extension LedgerSourceError.Code {
         switch self {
         case .connection, .timeout, .overloaded, .serverFailure, .emptyResponse, .cutResponse, .noRoom, .emptyPage, .pastLatest:
             .whileTimeLasts
-        case .malformedResponse, .responseTooLarge, .unexpectedLedgers, .badBase64, .badLedger, .wrongSequence, .wrongHash, .brokenChain:
+        case .malformedResponse, .responseTooLarge, .unexpectedLedgers, .badBase64, .badLedger, .wrongSequence, .wrongHash, .brokenChain,
+            .missingFile:
             .aFewTimes
         case .invalidURL, .outsideRetention, .wrongNetwork, .methodNotFound, .invalidRequest, .refused, .unknownVersion, .cancelled,
             .closed:

@@ -35,7 +35,7 @@ extension AttemptFailure {
         switch error {
         case let error as HTTPClientError: self.init(client: error, responseBegun: responseBegun)
         case let error as AttemptFailure: self = error
-        case let error as LedgersStream.Stopped:
+        case let error as Stopped:
             self.init(.cancelled, "the ledgers are not wanted any more")
             stopped = error.error
         case let error as JSONError: self.init(error.reason == .unexpectedEnd ? .cutResponse : .malformedResponse, "\(error)")

@@ -20,11 +20,6 @@ package struct RPCErrorObject: Hashable, Sendable {
 ///
 /// Keys may come in any order, unknown ones are skipped. Where a ledger's sequence and hash come after its XDR, it is passed on at the end of its object.
 struct LedgersStream: JSONSink {
-    /// What the receiver of the ledgers threw: no failure of the server's.
-    struct Stopped: Error {
-        let error: any Error
-    }
-
     private enum Place { case response, result, ledgers, ledger, error, other }
 
     private struct Entry {

@@ -212,7 +212,7 @@ public final class StellarRPC: LedgerSource {
     }
 
     /// The last ledger that the server has.
-    public func latestLedger(within total: Duration? = nil) async throws(LedgerSourceError) -> UInt32 {
+    public func latestLedger(near hint: UInt32? = nil, within total: Duration? = nil) async throws(LedgerSourceError) -> UInt32 {
         try await health(within: total).latestLedger
     }
 

@@ -54,6 +54,20 @@ extension SettingFormat where Value == Duration {
     }
 }
 
+extension SettingFormat where Value == Duration {
+    /// A duration as Go writes it, such as `5s`, `500ms`, `2m`, or a number of seconds.
+    public static var goDuration: Self {
+        Self(placeholder: "duration") { text throws(Mismatch) in
+            for (unit, length) in [("ms", Duration.milliseconds(1)), ("s", .seconds(1)), ("m", .seconds(60)), ("", .seconds(1))]
+            where text.hasSuffix(unit) {
+                let number = text.dropLast(unit.count)
+                if isDigits(number), let count = Int(number), count <= 86_400_000 { return length * count }
+            }
+            throw Mismatch("is no duration such as 5s or 500ms")
+        }
+    }
+}
+
 extension SettingFormat where Value == String {
     /// Any text that is not blank.
     ///

@@ -1,6 +1,4 @@
 internal import ArgumentParser
-internal import Logging
-internal import Operations
 
 /// `ledger-simulator serve`.
 struct ServeCommand: AsyncParsableCommand {
@@ -17,46 +15,22 @@ struct ServeCommand: AsyncParsableCommand {
             the last ledger names a predecessor that does not exist; a page of one ledger cannot have it, so the next longer page has.
             """)
 
-    @Option(help: "Port; 0 takes a free one.") var port = 0
-    @Option(help: "Address to listen on.") var host = "127.0.0.1"
-    @Option(help: "What getNetwork says.") var networkPassphrase = "Standalone Network ; February 2017"
+    @OptionGroup var server: ServerOptions
+    @Option(help: "What getNetwork says.") var networkPassphrase = SourceOptions.networkPassphrase
     @OptionGroup var source: SourceOptions
     @Option(help: "Oldest ledger that is kept; the first unless given.") var oldest: UInt32?
     @Option(help: "Oldest ledger that getHealth and getLedgers tell, although older ones are served.") var tellOldest: UInt32?
-    @Option(help: "Close a new ledger every so many seconds.") var closeEvery: Double?
-    @Option(help: "Milliseconds before each response.") var latency = 0
-    @Option(help: "How fast each page goes out; as fast as it can unless given.") var bytesPerSecond: Int?
-    @Option(help: "Keep the ledgers from this one on back, until POST /release; a page that reaches it ends before it.") var holdFrom:
-        UInt32?
-    // Unconditional: some names begin with a dash.
-    @Option(
-        parsing: .unconditional,
-        help:
-            "Faults that responses to getLedgers meet in turn, comma-separated: \(Fault.allCases.map(\.rawValue).joined(separator: ", ")).")
-    var faults: String?
-    @Option(help: "Spoil every n-th response to getLedgers.") var failEvery = 2
+    @OptionGroup var faults: FaultOptions<PageFault>
     @Option(help: "Say -32001, as the real server after 10 s, where a page would be longer.") var maxResponseBytes: Int?
-    @OptionGroup var logging: LoggingOptions
 
     func validate() throws {
-        guard (0...65535).contains(port), latency >= 0, failEvery > 0, (closeEvery ?? 1) > 0 else {
-            throw ValidationError("--port is 0 to 65535, --latency not negative, --fail-every and --close-every positive")
-        }
-        guard (maxResponseBytes ?? 1) > 0, (bytesPerSecond ?? 1) > 0 else {
-            throw ValidationError("--max-response-bytes and --bytes-per-second must be positive")
-        }
-        _ = try faultList()
+        guard (maxResponseBytes ?? 1) > 0 else { throw ValidationError("--max-response-bytes must be positive") }
     }
 
     func run() async throws {
-        let environment = ProcessEnvironment.current
-        var log = try UsageError.reported { try logging.resolve(process: "ledger-simulator", environment: environment) }
-        log.level = max(log.level, .warning)
-        let logger = log.makeLogger()
-        TerminationSignals.ignoreBrokenPipes()
-        let signals = TerminationSignals(logger: logger)
-        do {
-            let (supply, ledgers) = try await source.supply(growing: closeEvery != nil)
+        let grows = server.closeEvery != nil
+        try await server.serve { hold, delivery in
+            let (supply, ledgers) = try await source.supply(growing: grows)
             if let oldest, !ledgers.contains(oldest) {
                 throw SimulatorError.range("--oldest \(oldest) is not one of the ledgers \(ledgers.lowerBound)-\(ledgers.upperBound)")
             }
@@ -64,34 +38,13 @@ struct ServeCommand: AsyncParsableCommand {
                 throw SimulatorError.range("--tell-oldest \(tellOldest) is not one of the ledgers that are served")
             }
             supply.prepare(through: ledgers.upperBound)
-            let limit = closeEvery == nil ? ledgers.upperBound : supply.available.upperBound
+            let limit = grows ? supply.available.upperBound : ledgers.upperBound
             let tip = LedgerTip(oldest: oldest ?? ledgers.lowerBound, announcedOldest: tellOldest, latest: ledgers.upperBound, limit: limit)
-            let server = SimulatorServer(
-                host: host, port: port, passphrase: networkPassphrase,
+            return RPCService(
+                passphrase: networkPassphrase,
                 pages: LedgerPages(
                     supply: supply, tip: tip, counts: ServedCounts(first: ledgers.lowerBound), maximumBytes: maxResponseBytes),
-                faults: FaultPlan(try faultList(), every: failEvery), hold: Hold(from: holdFrom), latency: .milliseconds(latency),
-                bytesPerSecond: bytesPerSecond,
-                closeEvery: closeEvery.map { .seconds($0) },
-                logger: logger)
-            try await withThrowingTaskGroup(of: Void.self) { [host] group in
-                group.addTask { try await server.run { port in Output.line("listening on http://\(host):\(port)") } }
-                group.addTask { for await _ in signals { throw CancellationError() } }
-                defer { group.cancelAll() }
-                _ = try await group.next()
-            }
-        } catch is CancellationError {
-            return
-        } catch {
-            logger.critical("simulator failed", metadata: ["cause": "\(error)"])
-            throw ExitStatus.failure.exitCode
-        }
-    }
-
-    private func faultList() throws -> [Fault] {
-        try (faults ?? "").split(separator: ",").map { name in
-            guard let fault = Fault(rawValue: String(name)) else { throw ValidationError("--faults: \(name) is no fault") }
-            return fault
+                faults: try faults.plan(), hold: hold, delivery: delivery)
         }
     }
 }

@@ -28,6 +28,8 @@ struct SourceOptions: ParsableArguments {
     var unknownTransactionVersion: UInt32?
     @Flag(help: "With --seed: muxed accounts, claimable balances and liquidity pools occur in events too.") var rareAddresses = false
 
+    /// The network where `--network-passphrase` says nothing.
+    static let networkPassphrase = "Standalone Network ; February 2017"
     /// Ledgers of a seed where `--count` says nothing.
     private static let defaultCount = 1000
 

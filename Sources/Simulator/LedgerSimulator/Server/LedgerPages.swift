@@ -29,7 +29,7 @@ struct LedgerPages: Sendable {
     }
 
     /// The page with these ledgers; a fault may spoil one of them.
-    func page(_ ledgers: ClosedRange<UInt32>, id: String?, fault: Fault?) throws(RPCFailure) -> [ByteBuffer] {
+    func page(_ ledgers: ClosedRange<UInt32>, id: String?, fault: PageFault?) throws(RPCFailure) -> [ByteBuffer] {
         var text = PageText()
         text.text("{\"jsonrpc\":\"2.0\",\"id\":\(id ?? "null"),\"result\":{\"ledgers\":[")
         for sequence in ledgers where fault != .emptyPage {

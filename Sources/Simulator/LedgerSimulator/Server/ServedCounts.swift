@@ -27,11 +27,11 @@ final class ServedCounts: Sendable {
         }
     }
 
-    /// A method was called.
-    func requested(_ method: String) { state.withLock { $0.requests[method, default: 0] += 1 } }
+    /// A method was called, or a kind of thing was asked for.
+    func requested(_ kind: String) { state.withLock { $0.requests[kind, default: 0] += 1 } }
 
     /// A response was spoilt on purpose.
-    func spoilt(_ fault: Fault) { state.withLock { $0.faults[fault.rawValue, default: 0] += 1 } }
+    func spoilt(_ fault: some SimulatedFault) { state.withLock { $0.faults[fault.rawValue, default: 0] += 1 } }
 
     /// `{"served": all in all, "distinct": ..., "max": most for one ledger, "bytes": ..., "faults": {"503": ...}, "requests": {...}}`
     var json: String {

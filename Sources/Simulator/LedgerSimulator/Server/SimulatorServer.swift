@@ -1,22 +1,26 @@
-internal import Foundation
-internal import HTTPTypes
 internal import Hummingbird
 internal import Logging
 internal import NIOCore
 
-/// The RPC over HTTP: `POST /` for JSON-RPC, `GET /stats` for the counts, `POST /release` for what is kept back, `POST /hold?from=N` to keep back again.
-struct SimulatorServer: Sendable {
+/// What a simulator serves.
+protocol SimulatedService: Sendable {
+    /// What was served and asked for.
+    var counts: ServedCounts { get }
+    /// What keeps some of it back.
+    var hold: Hold { get }
+    /// Lets one more of it appear; false where there is no further one.
+    func close() -> Bool
+    /// Adds its own paths.
+    func addRoutes(to router: Router<ConnectionContext>)
+}
+
+/// A service over HTTP, and what all of them have: `GET /stats` for the counts, `POST /close` to let one more ledger or file appear, `POST /release` for
+/// what is kept back, `POST /hold?from=N` to keep back again.
+struct SimulatorServer<Service: SimulatedService>: Sendable {
     let host: String
     let port: Int
-    let passphrase: String
-    let pages: LedgerPages
-    let faults: FaultPlan
-    let hold: Hold
-    /// Waited before each response.
-    let latency: Duration
-    /// How fast a page goes out; nil: as fast as it can.
-    let bytesPerSecond: Int?
-    /// Seconds from one close to the next; nil: no ledger closes.
+    let service: Service
+    /// Time from one close to the next; nil: nothing closes by itself.
     let closeEvery: Duration?
     let logger: Logger
 
@@ -33,7 +37,7 @@ struct SimulatorServer: Sendable {
         try await withTaskCancellationHandler {
             try await serve(application)
         } onCancel: {
-            hold.release()
+            service.hold.release()
         }
     }
 
@@ -48,12 +52,7 @@ struct SimulatorServer: Sendable {
             }
             if let closeEvery {
                 group.addTask {
-                    while true {
-                        try await Task.sleep(for: closeEvery)
-                        guard pages.tip.latest < pages.supply.available.upperBound else { return }
-                        pages.supply.prepare(through: pages.tip.latest + 1)
-                        guard pages.tip.close() != nil else { return }
-                    }
+                    repeat { try await Task.sleep(for: closeEvery) } while service.close()
                 }
             }
             while try await group.next() != nil {}
@@ -61,146 +60,19 @@ struct SimulatorServer: Sendable {
     }
 
     private func router() -> Router<ConnectionContext> {
-        let router = Router(context: ConnectionContext.self)
-        router.post("/") { request, context in
-            let type = request.headers[.contentType]?.split(separator: ";").first?.lowercased()
-            guard type == "application/json" else { return Response(status: .unsupportedMediaType) }
-            let body = try await request.body.collect(upTo: 1 << 20)
-            return try await respond(Data(body.readableBytesView), context)
-        }
-        router.get("/") { _, _ in Response(status: .methodNotAllowed) }
-        router.get("/stats") { _, _ in json(pages.counts.json) }
+        let router = Router(context: ConnectionContext.self, options: .autoGenerateHeadEndpoints)
+        router.get("/stats") { _, _ in Response(json: service.counts.json) }
+        router.post("/close") { _, _ in Response(status: service.close() ? .noContent : .conflict) }
         router.post("/release") { _, _ in
-            hold.release()
+            service.hold.release()
             return Response(status: .noContent)
         }
         router.post("/hold") { request, _ in
             guard let ledger = request.uri.queryParameters["from"].flatMap({ UInt32($0) }) else { return Response(status: .badRequest) }
-            hold.hold(from: ledger)
+            service.hold.hold(from: ledger)
             return Response(status: .noContent)
         }
+        service.addRoutes(to: router)
         return router
-    }
-
-    private func respond(_ body: Data, _ context: ConnectionContext) async throws -> Response {
-        if latency > .zero { try await Task.sleep(for: latency) }
-        let call: RPCCall
-        do {
-            call = try RPCCall(body)
-        } catch {
-            return json(error.json(id: error.id))
-        }
-        pages.counts.requested(Self.methods.contains(call.method) ? call.method : "unknown")
-        let response: Response
-        do throws(RPCFailure) {
-            response = call.method == "getLedgers" ? try await ledgers(call, context) : try small(call)
-        } catch {
-            response = json(error.json(id: call.id))
-        }
-        return call.id == nil ? Response(status: .noContent) : response
-    }
-
-    private static let methods: Set<String> = ["getHealth", "getLatestLedger", "getNetwork", "getLedgers"]
-
-    private func small(_ call: RPCCall) throws(RPCFailure) -> Response {
-        let latest = pages.tip.latest
-        let oldest = pages.tip.announcedOldest
-        switch call.method {
-        case "getHealth":
-            return result(
-                call,
-                "{\"status\":\"healthy\",\"latestLedger\":\(latest),\"latestLedgerCloseTime\":\"\(pages.supply.closeTime(of: latest))\","
-                    + "\"oldestLedger\":\(oldest),\"oldestLedgerCloseTime\":\"\(pages.supply.closeTime(of: oldest))\","
-                    + "\"ledgerRetentionWindow\":\(max(120_960, latest - oldest + 1))}")
-        case "getNetwork":
-            let version = pages.supply.ledger(latest).protocolVersion
-            return result(call, "{\"passphrase\":\(JSONValue.quoted(passphrase)),\"protocolVersion\":\(version)}")
-        case "getLatestLedger":
-            return page(pages.latest(id: call.id))
-        default:
-            throw .methodNotFound
-        }
-    }
-
-    private func ledgers(_ call: RPCCall, _ context: ConnectionContext) async throws(RPCFailure) -> Response {
-        let range = await hold.pass(try pages.range(call))
-        let fault = faults.next(ledgers: range.count)
-        // A page with a fault is counted when it is made.
-        switch fault {
-        case .unavailable?, .gatewayTimeout?, .tooManyRequests?, .internalError?, .processingLimit?, .drop?:
-            fault.map { pages.counts.spoilt($0) }
-        case .cutBody?, .emptyPage?, .wrongHash?, .brokenChain?, nil: break
-        }
-        switch fault {
-        case .unavailable: return Response(status: .serviceUnavailable)
-        case .gatewayTimeout: return Response(status: .gatewayTimeout)
-        case .tooManyRequests: return Response(status: .tooManyRequests, headers: [.retryAfter: "0"])
-        case .internalError: throw .internalError
-        case .processingLimit: throw .processingLimit
-        case .drop:
-            // Closed before the head of a response is written; what the server writes afterwards goes nowhere.
-            context.channel.close(promise: nil)
-            return Response(status: .ok)
-        case .cutBody: return cut(try pages.page(range, id: call.id, fault: fault))
-        case .emptyPage, .wrongHash, .brokenChain, nil: return page(try pages.page(range, id: call.id, fault: fault))
-        }
-    }
-
-    private func page(_ parts: [ByteBuffer]) -> Response {
-        Response(
-            status: .ok, headers: [.contentType: "application/json"],
-            body: bytesPerSecond.map { throttled(parts, to: $0) } ?? ResponseBody(contentsOf: parts))
-    }
-
-    /// Twenty slices a second.
-    private func throttled(_ parts: [ByteBuffer], to bytesPerSecond: Int) -> ResponseBody {
-        ResponseBody(contentLength: parts.reduce(0) { $0 + $1.readableBytes }) { writer in
-            let sliceLength = max(1, bytesPerSecond / 20)
-            for var part in parts {
-                while let slice = part.readSlice(length: min(sliceLength, part.readableBytes)), slice.readableBytes > 0 {
-                    try await writer.write(slice)
-                    try await Task.sleep(for: .seconds(Double(slice.readableBytes) / Double(bytesPerSecond)))
-                }
-            }
-            try await writer.finish(nil)
-        }
-    }
-
-    /// The first half of a body that says how long the whole would be; then the server closes the connection.
-    private func cut(_ parts: [ByteBuffer]) -> Response {
-        let length = parts.reduce(0) { $0 + $1.readableBytes }
-        let body = ResponseBody(contentLength: length) { writer in
-            var left = length / 2
-            for part in parts where left > 0 {
-                var part = part
-                guard let slice = part.readSlice(length: min(left, part.readableBytes)) else { continue }
-                try await writer.write(slice)
-                left -= slice.readableBytes
-            }
-            throw Cut()
-        }
-        return Response(status: .ok, headers: [.contentType: "application/json"], body: body)
-    }
-
-    private func result(_ call: RPCCall, _ text: String) -> Response {
-        json("{\"jsonrpc\":\"2.0\",\"id\":\(call.id ?? "null"),\"result\":\(text)}")
-    }
-
-    private func json(_ text: String) -> Response {
-        Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
-    }
-
-    /// Ends a response in the middle: the server closes the connection.
-    private struct Cut: Error {}
-}
-
-/// A request's context that knows its connection, for faults below HTTP.
-struct ConnectionContext: RequestContext {
-    var coreContext: CoreRequestContextStorage
-    let channel: any Channel
-
-    init(source: ApplicationRequestContextSource) {
-        coreContext = CoreRequestContextStorage(source: source)
-        channel = source.channel
     }
 }

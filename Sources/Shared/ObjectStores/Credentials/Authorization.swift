@@ -1,0 +1,45 @@
+/// A key of AWS, or one in its form (GCS HMAC).
+struct AccessKeys: Sendable, Hashable {
+    let accessKeyID: Secret
+    let secretAccessKey: Secret
+    /// Of temporary keys.
+    let sessionToken: Secret?
+
+    init(_ accessKeyID: String, _ secretAccessKey: String, sessionToken: String? = nil) {
+        self.accessKeyID = Secret(accessKeyID)
+        self.secretAccessKey = Secret(secretAccessKey)
+        self.sessionToken = sessionToken.map { Secret($0) }
+    }
+}
+
+/// What a request to a bucket is sent with.
+enum Authorization: Sendable, Hashable {
+    /// Nothing, because the configuration says so.
+    case unsigned
+    /// Nothing, because nobody had credentials to give.
+    case nothingFound
+    /// A signature (V4).
+    case keys(AccessKeys)
+    /// `Authorization: Bearer`.
+    case bearer(Secret)
+
+    /// Whether asking for it again may bring another.
+    var isRenewable: Bool {
+        switch self {
+        case .unsigned, .nothingFound: false
+        case .keys, .bearer: true
+        }
+    }
+}
+
+/// One place that may have credentials.
+protocol AuthorizationProvider: Sendable {
+    /// The place, for the log.
+    var name: String { get }
+
+    /// The credentials that are there.
+    ///
+    /// - Returns: nil where nothing says that any are there.
+    /// - Throws: why those that should be there cannot be had.
+    func authorization() async throws(ObjectStoreError) -> Expiring<Authorization>?
+}

@@ -1,0 +1,26 @@
+public import NIOCore
+
+/// Objects by key, to be read.
+///
+/// One try per call: how often and how long a transient failure is tried again is the caller's to say. A store does correct by itself what
+/// belongs to its protocol: the region of a bucket, and credentials that have expired, once per call.
+public protocol ObjectStore: Sendable {
+    /// The store and path for messages, such as `s3://bucket/path`, without secrets.
+    var address: String { get }
+
+    /// The object with this key (relative to the path), whole.
+    ///
+    /// - Parameter limit: most bytes that are taken.
+    /// - Returns: nil where there is no such object.
+    /// - Throws: `tooLarge` beyond the limit, else why the object could not be had.
+    func get(_ key: String, limit: Int) async throws(ObjectStoreError) -> ByteBuffer?
+
+    /// The first keys (relative to the path) in the order of the store, ascending by their bytes, that begin with `prefix`.
+    ///
+    /// - Parameter limit: most keys that are returned.
+    /// - Returns: nil where this store cannot list (plain HTTP).
+    func list(prefix: String, limit: Int) async throws(ObjectStoreError) -> [String]?
+
+    /// Ends connections and threads. Calls under way end with `closed`, and so do later ones.
+    func shutdown() async
+}
