@@ -83,8 +83,9 @@ import Testing
                 let run = try await stage.migrate(["--batch-size", "4"], environment: Self.settings("file://\(folder)"), exits: 1)
                 let line = try #require(run.lines(containing: "migration stopped").first, "\(run.log)")
                 #expect(line.contains("ledger 1012") && line.contains("FFFFFC0B--1012.xdr.zst") && line.contains("gap"), "\(line)")
-                #expect(try await stage.cursor("SEP41") == "1011")
-                try await stage.expectRows(stage.fixture.expected.filter { $0.ledger <= 1011 })
+                let cursor = try #require(try await stage.cursor("SEP41").flatMap { Int($0) })
+                #expect((999...1011).contains(cursor))
+                try await stage.expectRows(stage.fixture.expected.filter { $0.ledger <= cursor })
                 // The RPC has what the lake has not.
                 let again = try await stage.migrate(environment: Self.settings("file://\(folder)", rpc: stage.rpcURL))
                 #expect(!again.log.contains("level=error"), "\(again.log)")

@@ -3,7 +3,7 @@ import NIOCore
 import NIOHTTP1
 import Testing
 
-@testable import ObjectStores
+import ObjectStores
 
 /// What stores answer, as tables.
 struct BucketAnswerTests {

@@ -2,7 +2,7 @@ import Foundation
 import NIOCore
 import Testing
 
-@testable import ObjectStores
+import ObjectStores
 
 /// What a bucket does on its own: regions, expired credentials, the right to list, pages.
 @Suite(.timeLimit(.minutes(2)))

@@ -3,7 +3,7 @@ import NIOCore
 import Synchronization
 import Testing
 
-@testable import ObjectStores
+import ObjectStores
 
 /// Where credentials come from, in which order, and when they are renewed.
 @Suite(.timeLimit(.minutes(2)))

@@ -2,7 +2,7 @@ import Foundation
 import NIOCore
 import Testing
 
-@testable import ObjectStores
+import ObjectStores
 
 @Suite(.timeLimit(.minutes(1)))
 struct FolderStoreTests {

@@ -2,7 +2,7 @@ import Foundation
 import NIOCore
 import Testing
 
-@testable import ObjectStores
+import ObjectStores
 
 /// Against gcp-storage-emulator: Google's addresses and JSON, without authentication.
 @Suite(.enabled(if: LakeServers.hasGCS, "no gcp-storage-emulator: \(LakeServers.hint)"), .timeLimit(.minutes(10)))

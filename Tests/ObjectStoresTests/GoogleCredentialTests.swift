@@ -3,7 +3,7 @@ import Foundation
 import NIOCore
 import Testing
 
-@testable import ObjectStores
+import ObjectStores
 
 /// What requests to Google Cloud Storage are sent with.
 @Suite(.timeLimit(.minutes(2)))

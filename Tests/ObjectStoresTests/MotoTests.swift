@@ -2,7 +2,7 @@ import Foundation
 import NIOCore
 import Testing
 
-@testable import ObjectStores
+import ObjectStores
 
 /// Against moto: public and private buckets, denied and missing objects, temporary keys and STS.
 @Suite(.enabled(if: LakeServers.hasMoto, "no moto: \(LakeServers.hint)"), .timeLimit(.minutes(10)), .serialized)

@@ -2,7 +2,7 @@ import Foundation
 import NIOCore
 import Testing
 
-@testable import ObjectStores
+import ObjectStores
 
 /// Against nginx, the server of most lakes over HTTP.
 @Suite(.enabled(if: LakeServers.nginx != nil, "no nginx: \(LakeServers.hint)"), .timeLimit(.minutes(10)))

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import ObjectStores
+import ObjectStores
 
 /// AWS's published examples ("Signature Calculations for the Authorization Header", S3 API reference).
 struct SignatureV4Tests {

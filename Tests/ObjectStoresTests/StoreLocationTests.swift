@@ -1,6 +1,6 @@
 import Testing
 
-@testable import ObjectStores
+import ObjectStores
 
 struct StoreLocationTests {
     @Test(arguments: [

@@ -2,7 +2,7 @@ import Foundation
 import NIOCore
 import Testing
 
-@testable import ObjectStores
+import ObjectStores
 
 /// Against the S3 interface of OpenStack Swift, which verifies signatures, regions and dates.
 @Suite(

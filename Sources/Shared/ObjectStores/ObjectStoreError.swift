@@ -88,20 +88,20 @@ extension ObjectStoreError: CustomStringConvertible {
 
 extension ObjectStoreError {
     /// The same failure with the store and the key that it belongs to.
-    func asked(of address: String, key: String?) -> ObjectStoreError {
+    package func asked(of address: String, key: String?) -> ObjectStoreError {
         ObjectStoreError(code, detail, address: address, key: key, status: status, retryAfter: retryAfter)
     }
 
     /// The same failure with what was wanted before its words.
-    func during(_ what: String) -> ObjectStoreError {
+    package func during(_ what: String) -> ObjectStoreError {
         ObjectStoreError(code, "\(what): \(detail)", address: address, key: key, status: status, retryAfter: retryAfter)
     }
 }
 
 /// Words of a server as they may stand in a message.
-enum ServerWords {
+package enum ServerWords {
     /// One line of reasonable length.
-    static func shown(_ text: String) -> String {
+    package static func shown(_ text: String) -> String {
         let line = String(text.unicodeScalars.prefix(300).map { $0.properties.generalCategory == .control ? " " : Character($0) })
         let words = line.split(separator: " ")
         return words.joined(separator: " ")

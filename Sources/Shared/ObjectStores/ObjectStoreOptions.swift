@@ -1,4 +1,4 @@
-internal import Foundation
+package import Foundation
 public import Logging
 
 /// How a store is reached, and with which credentials.
@@ -29,9 +29,9 @@ public struct ObjectStoreOptions: Sendable {
     public var logger: Logger
 
     /// The time that signatures carry, and that credentials expire by.
-    var now: @Sendable () -> Date = { Date() }
+    package var now: @Sendable () -> Date = { Date() }
     /// Where the services are that have credentials to give.
-    var services = CredentialServices()
+    package var services = CredentialServices()
 
     /// The defaults suit a hundred requests in flight for objects of some hundred kilobytes.
     /// - Parameter environment: nil: that of this process.
@@ -53,13 +53,23 @@ public struct ObjectStoreOptions: Sendable {
 }
 
 /// The fixed addresses of services that give credentials to the machine or container that asks.
-struct CredentialServices: Sendable {
+package struct CredentialServices: Sendable {
     /// Container service of ECS, for relative URIs.
-    var container = "http://169.254.170.2"
+    package var container: String
     /// Instance service of EC2.
-    var instance = "http://169.254.169.254"
+    package var instance: String
     /// Metadata server of Google Cloud.
-    var google = "http://metadata.google.internal"
+    package var google: String
     /// Longest wait for the instance and metadata services: where there is none, nothing answers.
-    var patience: Duration = .seconds(1)
+    package var patience: Duration
+
+    package init(
+        container: String = "http://169.254.170.2", instance: String = "http://169.254.169.254",
+        google: String = "http://metadata.google.internal", patience: Duration = .seconds(1)
+    ) {
+        self.container = container
+        self.instance = instance
+        self.google = google
+        self.patience = patience
+    }
 }

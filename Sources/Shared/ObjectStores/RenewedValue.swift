@@ -1,19 +1,19 @@
-internal import Foundation
-internal import Logging
+package import Foundation
+package import Logging
 internal import Synchronization
 
 /// A value that is good until a time.
-struct Expiring<Value: Sendable>: Sendable {
+package struct Expiring<Value: Sendable>: Sendable {
     /// The value.
-    var value: Value
+    package var value: Value
     /// When it is good no longer; nil: never.
-    var expires: Date?
+    package var expires: Date?
 }
 
 /// A value that is fetched when it is first wanted, and again before it expires.
 ///
 /// From five minutes before its end on, one renewal goes on beside the requests, which use the value that there is; past its end they wait.
-final class RenewedValue<Value: Sendable & Equatable>: Sendable {
+package final class RenewedValue<Value: Sendable & Equatable>: Sendable {
     private struct State {
         var held: Expiring<Value>?
         var lastAttempt: Date?
@@ -24,11 +24,11 @@ final class RenewedValue<Value: Sendable & Equatable>: Sendable {
     }
 
     /// How long before its end a value is renewed.
-    static var margin: TimeInterval { 300 }
+    package static var margin: TimeInterval { 300 }
     /// Shortest time between two renewals that go on beside the requests.
-    static var pause: TimeInterval { 10 }
+    package static var pause: TimeInterval { 10 }
     /// A value this close to its end may not live through a request.
-    static var remainder: TimeInterval { 15 }
+    package static var remainder: TimeInterval { 15 }
 
     private let now: @Sendable () -> Date
     private let logger: Logger
@@ -36,7 +36,7 @@ final class RenewedValue<Value: Sendable & Equatable>: Sendable {
     private let shelf = Shelf()
     private let flight = SingleFlight<Value>()
 
-    init(
+    package init(
         now: @escaping @Sendable () -> Date, logger: Logger,
         fetch: @escaping @Sendable () async throws(ObjectStoreError) -> Expiring<Value>
     ) {
@@ -46,7 +46,7 @@ final class RenewedValue<Value: Sendable & Equatable>: Sendable {
     }
 
     /// The value, fetched or renewed where that is due.
-    func current() async throws(ObjectStoreError) -> Value {
+    package func current() async throws(ObjectStoreError) -> Value {
         let now = now()
         let (held, lastAttempt) = shelf.state.withLock { ($0.held, $0.lastAttempt) }
         let fetchUnlessFresh = work(unless: { held in held.expires.map { $0.timeIntervalSince(now) > Self.margin } ?? true })
@@ -60,7 +60,7 @@ final class RenewedValue<Value: Sendable & Equatable>: Sendable {
     }
 
     /// The value after one that turned out to be of no use. Whoever comes later with the same one gets what was fetched.
-    func renewed(insteadOf used: Value) async throws(ObjectStoreError) -> Value {
+    package func renewed(insteadOf used: Value) async throws(ObjectStoreError) -> Value {
         if let held = shelf.state.withLock({ $0.held }), held.value != used { return held.value }
         let value = try await flight.value(work(unless: { $0.value != used }))
         // What was under way may have been a look at the value that is of no use.
@@ -68,7 +68,7 @@ final class RenewedValue<Value: Sendable & Equatable>: Sendable {
     }
 
     /// Lets go of a value that is at least so many seconds old, so that the next call fetches one.
-    func forget(_ used: Value, olderThan age: TimeInterval) {
+    package func forget(_ used: Value, olderThan age: TimeInterval) {
         let now = now()
         shelf.state.withLock { state in
             guard state.held?.value == used, let last = state.lastAttempt, now.timeIntervalSince(last) >= age else { return }

@@ -1,11 +1,11 @@
 /// A text that no log, message or dump may show.
-struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+package struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     /// The text.
-    let value: String
+    package let value: String
 
-    init(_ value: String) { self.value = value }
+    package init(_ value: String) { self.value = value }
 
-    var description: String { "(hidden)" }
-    var debugDescription: String { "(hidden)" }
-    var customMirror: Mirror { Mirror(self, children: []) }
+    package var description: String { "(hidden)" }
+    package var debugDescription: String { "(hidden)" }
+    package var customMirror: Mirror { Mirror(self, children: []) }
 }

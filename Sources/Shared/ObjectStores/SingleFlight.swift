@@ -3,9 +3,9 @@ internal import Synchronization
 /// A piece of work that many may want and that is done once for all who want it at the time.
 ///
 /// Whoever waits can be cancelled without ending the work: others wait for it, too.
-final class SingleFlight<Value: Sendable>: Sendable {
+package final class SingleFlight<Value: Sendable>: Sendable {
     /// How the work ended.
-    typealias Outcome = Result<Value, ObjectStoreError>
+    package typealias Outcome = Result<Value, ObjectStoreError>
 
     private struct State {
         var isRunning = false
@@ -14,12 +14,12 @@ final class SingleFlight<Value: Sendable>: Sendable {
     }
 
     /// What is to be done.
-    typealias Work = @Sendable () async -> Outcome
+    package typealias Work = @Sendable () async -> Outcome
 
     private let state = Mutex(State())
 
     /// Has the work begun, unless it is under way, and does not wait for it.
-    func begin(_ work: @escaping Work) {
+    package func begin(_ work: @escaping Work) {
         let isFirst = state.withLock { state in
             defer { state.isRunning = true }
             return !state.isRunning
@@ -29,7 +29,7 @@ final class SingleFlight<Value: Sendable>: Sendable {
 
     /// Waits for the work that is under way, or that this call begins.
     /// - Throws: what the work threw, or `cancelled`.
-    func value(_ work: @escaping Work) async throws(ObjectStoreError) -> Value {
+    package func value(_ work: @escaping Work) async throws(ObjectStoreError) -> Value {
         let number = state.withLock { state in
             state.last += 1
             return state.last

@@ -1,7 +1,7 @@
 internal import Foundation
 
 /// What a path names.
-enum StoreLocation: Sendable, Hashable {
+package enum StoreLocation: Sendable, Hashable {
     /// A bucket of S3 or of a server like it, and the path in it without slashes at its ends.
     case s3(bucket: String, path: String)
     /// A bucket of Google Cloud Storage.
@@ -12,7 +12,7 @@ enum StoreLocation: Sendable, Hashable {
     case folder(String)
 
     /// - Throws: `invalidAddress`.
-    init(_ text: String) throws(ObjectStoreError) {
+    package init(_ text: String) throws(ObjectStoreError) {
         let text = text.trimmingCharacters(in: .whitespacesAndNewlines)
         let scheme: String
         let rest: String

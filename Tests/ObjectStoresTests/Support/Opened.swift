@@ -3,7 +3,7 @@ import Logging
 import NIOCore
 import Testing
 
-@testable import ObjectStores
+import ObjectStores
 
 /// A key and a secret that no text seen by a test may contain.
 enum Hidden {

@@ -1,17 +1,17 @@
-internal import Foundation
-internal import FoundationXML
-internal import NIOCore
+package import Foundation
+package import FoundationXML
+package import NIOCore
 
 /// What a listing says.
-struct BucketListing: Sendable, Hashable {
+package struct BucketListing: Sendable, Hashable {
     /// Whole keys, in the order of the store.
-    var keys: [String] = []
+    package var keys: [String] = []
     /// Asks for the rest; nil where there is none.
-    var continuation: String?
+    package var continuation: String?
 
     /// From `ListBucketResult` (ListObjectsV2).
     /// - Returns: nil where the bytes are none.
-    init?(xml: ByteBuffer) {
+    package init?(xml: ByteBuffer) {
         guard let document = XMLLeaves(xml), document.root == "ListBucketResult" else { return nil }
         keys = document.all("ListBucketResult/Contents/Key")
         if document.first("ListBucketResult/IsTruncated") == "true" {
@@ -21,7 +21,7 @@ struct BucketListing: Sendable, Hashable {
 
     /// From the answer of Google's JSON interface (`storage#objects`).
     /// - Returns: nil where the bytes are none.
-    init?(json: ByteBuffer) {
+    package init?(json: ByteBuffer) {
         struct Objects: Decodable {
             struct Item: Decodable { var name: String }
             var items: [Item]?
@@ -34,15 +34,15 @@ struct BucketListing: Sendable, Hashable {
 }
 
 /// What the body of a refusal says, in XML or JSON; all nil where it says nothing.
-struct BucketComplaint: Sendable, Hashable {
+package struct BucketComplaint: Sendable, Hashable {
     /// Such as `NoSuchKey`.
-    var code: String?
+    package var code: String?
     /// Words for a person.
-    var message: String?
+    package var message: String?
     /// The region of the bucket.
-    var region: String?
+    package var region: String?
 
-    init(_ body: ByteBuffer) {
+    package init(_ body: ByteBuffer) {
         struct GoogleError: Decodable {
             struct Detail: Decodable {
                 struct Item: Decodable { var reason: String? }
@@ -65,7 +65,7 @@ struct BucketComplaint: Sendable, Hashable {
 }
 
 /// The texts of an XML document's leaves, by the path of their elements' names.
-final class XMLLeaves: NSObject, XMLParserDelegate {
+package final class XMLLeaves: NSObject, XMLParserDelegate {
     /// The outermost element.
     private(set) var root = ""
     private var path: [String] = []
@@ -76,7 +76,7 @@ final class XMLLeaves: NSObject, XMLParserDelegate {
     private static let depth = 16
 
     /// - Returns: nil where the bytes are not XML.
-    init?(_ bytes: ByteBuffer) {
+    package init?(_ bytes: ByteBuffer) {
         super.init()
         // A document that is not XML is often JSON, HTML or nothing.
         guard bytes.readableBytesView.first(where: { $0 > 0x20 }) == UInt8(ascii: "<") else { return nil }
@@ -87,11 +87,11 @@ final class XMLLeaves: NSObject, XMLParserDelegate {
         guard parser.parse(), parser.parserError == nil, !root.isEmpty, path.isEmpty else { return nil }
     }
 
-    func first(_ path: String) -> String? { leaves.first { $0.path == path }?.text }
+    package func first(_ path: String) -> String? { leaves.first { $0.path == path }?.text }
 
-    func all(_ path: String) -> [String] { leaves.filter { $0.path == path }.map(\.text) }
+    package func all(_ path: String) -> [String] { leaves.filter { $0.path == path }.map(\.text) }
 
-    func parser(
+    package func parser(
         _ parser: XMLParser, didStartElement name: String, namespaceURI: String?, qualifiedName: String?, attributes: [String: String]
     ) {
         if path.isEmpty { root = name }
@@ -100,11 +100,11 @@ final class XMLLeaves: NSObject, XMLParserDelegate {
         if path.count > Self.depth { parser.abortParsing() }
     }
 
-    func parser(_ parser: XMLParser, foundCharacters characters: String) {
+    package func parser(_ parser: XMLParser, foundCharacters characters: String) {
         text += characters
     }
 
-    func parser(_ parser: XMLParser, didEndElement name: String, namespaceURI: String?, qualifiedName: String?) {
+    package func parser(_ parser: XMLParser, didEndElement name: String, namespaceURI: String?, qualifiedName: String?) {
         leaves.append((path.joined(separator: "/"), text))
         text = ""
         if !path.isEmpty { path.removeLast() }

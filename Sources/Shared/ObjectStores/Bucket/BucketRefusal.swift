@@ -1,21 +1,21 @@
-internal import Foundation
+package import Foundation
 internal import NIOCore
 
 /// An answer of a bucket that is not 200, and what it means.
-struct BucketRefusal: Sendable, Hashable {
-    let status: Int
+package struct BucketRefusal: Sendable, Hashable {
+    package let status: Int
     /// The store's own code, such as `SlowDown`.
-    let storeCode: String?
+    package let storeCode: String?
     /// The store's words.
-    let message: String?
+    package let message: String?
     /// The region that the bucket is in, where the answer says so.
-    let region: String?
-    let retryAfter: Duration?
+    package let region: String?
+    package let retryAfter: Duration?
     /// The store's clock.
-    let serverDate: String?
-    let redirect: String
+    package let serverDate: String?
+    package let redirect: String
 
-    init(_ answer: Answer, now: Date) {
+    package init(_ answer: Answer, now: Date) {
         let complaint = BucketComplaint(answer.body)
         status = answer.status
         storeCode = complaint.code.map(ServerWords.shown)
@@ -31,16 +31,16 @@ struct BucketRefusal: Sendable, Hashable {
     }
 
     /// Whether there is no object with the key.
-    var meansNoSuchKey: Bool { status == 404 && storeCode != "NoSuchBucket" }
+    package var meansNoSuchKey: Bool { status == 404 && storeCode != "NoSuchBucket" }
 
     /// Whether the store says no without saying why, as it does where a caller who may not list asks for a key that is not there.
-    var meansNoAccess: Bool {
+    package var meansNoAccess: Bool {
         // Google's JSON interface: `forbidden`, and `required` (401) for a caller without credentials.
         (status == 403 && (storeCode == "AccessDenied" || storeCode == "forbidden")) || (status == 401 && storeCode == "required")
     }
 
     /// Whether the request may be right in the region that the answer gives.
-    var meansOtherRegion: Bool {
+    package var meansOtherRegion: Bool {
         switch (status, storeCode) {
         case (301, _), (307, _), (400, "AuthorizationHeaderMalformed"), (403, "AuthorizationHeaderMalformed"),
             (400, "IllegalLocationConstraintException"):
@@ -50,7 +50,7 @@ struct BucketRefusal: Sendable, Hashable {
     }
 
     /// Whether new credentials may help.
-    var meansExpired: Bool {
+    package var meansExpired: Bool {
         switch storeCode {
         case "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired": true
         // A bearer token that Google does not know any more.
@@ -60,7 +60,7 @@ struct BucketRefusal: Sendable, Hashable {
     }
 
     /// The kind of failure, whatever credentials were sent.
-    var code: ObjectStoreError.Code {
+    package var code: ObjectStoreError.Code {
         switch storeCode {
         case "NoSuchBucket", "InvalidBucketName": return .noSuchBucket
         case "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidSecurity", "CredentialsNotSupported", "NotSignedUp",
@@ -95,7 +95,7 @@ struct BucketRefusal: Sendable, Hashable {
     ///   - authorization: what the request was sent with.
     ///   - region: where it was sent.
     ///   - action: `read` or `list`.
-    func error(_ authorization: Authorization, region asked: String, action: String) -> ObjectStoreError {
+    package func error(_ authorization: Authorization, region asked: String, action: String) -> ObjectStoreError {
         var code = code
         var said = "HTTP \(status)" + (storeCode.map { " \($0)" } ?? "")
         let unsignedHint = "if the bucket is public, read it unsigned (--datastore-unsigned)"

@@ -1,7 +1,7 @@
-internal import Foundation
+package import Foundation
 
 /// Whose interface a bucket has.
-enum BucketDialect: String, Sendable {
+package enum BucketDialect: String, Sendable {
     /// AWS, and the servers like it.
     case s3 = "s3"
     /// Google Cloud Storage.
@@ -9,7 +9,7 @@ enum BucketDialect: String, Sendable {
 }
 
 /// What is asked of a bucket.
-enum BucketQuestion: Sendable {
+package enum BucketQuestion: Sendable {
     /// An object by its whole key.
     case object(String)
     /// The first keys, or those after a continuation.
@@ -17,20 +17,26 @@ enum BucketQuestion: Sendable {
 }
 
 /// Makes the requests to one bucket.
-struct BucketRequest: Sendable {
-    let dialect: BucketDialect
-    let bucket: String
+package struct BucketRequest: Sendable {
+    package let dialect: BucketDialect
+    package let bucket: String
     /// Nil: the service's own.
-    let endpoint: Endpoint?
+    package let endpoint: Endpoint?
+
+    package init(dialect: BucketDialect, bucket: String, endpoint: Endpoint?) {
+        self.dialect = dialect
+        self.bucket = bucket
+        self.endpoint = endpoint
+    }
 
     /// Whether a listing is answered in JSON, the one interface of Google's that its emulator has, too. It knows no HMAC keys.
-    func isListedInJSON(_ authorization: Authorization) -> Bool {
+    package func isListedInJSON(_ authorization: Authorization) -> Bool {
         if case .keys = authorization { return false }
         return dialect == .gcs
     }
 
     /// - Throws: `invalidAddress` where credentials would leave the machine unencrypted.
-    func make(
+    package func make(
         _ question: BucketQuestion, _ authorization: Authorization, region: String, date: Date
     ) throws(ObjectStoreError) -> OutgoingRequest {
         let endpoint = try address(region)

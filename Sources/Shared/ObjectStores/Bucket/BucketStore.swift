@@ -1,11 +1,11 @@
 internal import Foundation
 internal import Logging
-internal import NIOCore
+package import NIOCore
 internal import Synchronization
 
 /// A bucket of S3, of a server like it, or of Google Cloud Storage.
-final class BucketStore: ObjectStore {
-    let address: String
+package final class BucketStore: ObjectStore {
+    package let address: String
     private let path: String
     private let requests: BucketRequest
     private let transport: HTTPTransport
@@ -35,7 +35,7 @@ final class BucketStore: ObjectStore {
     private static let lookAgain: TimeInterval = 60
 
     /// - Throws: `invalidAddress`.
-    init(_ dialect: BucketDialect, bucket: String, path: String, _ options: ObjectStoreOptions) throws(ObjectStoreError) {
+    package init(_ dialect: BucketDialect, bucket: String, path: String, _ options: ObjectStoreOptions) throws(ObjectStoreError) {
         let endpoint: Endpoint?
         if let url = options.endpointURL, !url.isEmpty {
             let given = try Endpoint(url, name: "endpoint URL")
@@ -68,7 +68,7 @@ final class BucketStore: ObjectStore {
         }
     }
 
-    func get(_ key: String, limit: Int) async throws(ObjectStoreError) -> ByteBuffer? {
+    package func get(_ key: String, limit: Int) async throws(ObjectStoreError) -> ByteBuffer? {
         try HTTPStore.requirePlain(key, address)
         do throws(ObjectStoreError) {
             switch try await ask(.object(path.isEmpty ? key : "\(path)/\(key)"), limit: limit) {
@@ -83,7 +83,7 @@ final class BucketStore: ObjectStore {
         }
     }
 
-    func list(prefix: String, limit: Int) async throws(ObjectStoreError) -> [String]? {
+    package func list(prefix: String, limit: Int) async throws(ObjectStoreError) -> [String]? {
         do throws(ObjectStoreError) {
             var keys: [String] = []
             var continuation: String?
@@ -99,7 +99,7 @@ final class BucketStore: ObjectStore {
         }
     }
 
-    func shutdown() async { await transport.shutdown() }
+    package func shutdown() async { await transport.shutdown() }
 
     private func page(_ prefix: String, limit: Int, _ continuation: String?) async throws(ObjectStoreError) -> BucketListing {
         let whole = path.isEmpty ? prefix : "\(path)/\(prefix)"

@@ -1,15 +1,22 @@
 internal import Crypto
-internal import Foundation
+package import Foundation
 
 /// AWS Signature Version 4 of a request without a body, carried by headers.
-struct SignatureV4: Sendable {
-    let keys: AccessKeys
-    let region: String
-    var service = "s3"
-    let date: Date
+package struct SignatureV4: Sendable {
+    package let keys: AccessKeys
+    package let region: String
+    package var service = "s3"
+    package let date: Date
+
+    package init(keys: AccessKeys, region: String, service: String = "s3", date: Date) {
+        self.keys = keys
+        self.region = region
+        self.service = service
+        self.date = date
+    }
 
     /// SHA-256 of no bytes.
-    static let emptyPayload = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    package static let emptyPayload = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
     /// The headers that a GET is sent with, `host` among them.
     ///
@@ -18,8 +25,9 @@ struct SignatureV4: Sendable {
     ///   - path: percent-encoded once, as it is sent.
     ///   - query: as ``PercentEncoding/query(_:)`` makes it.
     ///   - others: further headers to sign, names in lower case.
-    func headers(host: String, path: String, query: String, others: [(name: String, value: String)] = []) -> [(name: String, value: String)]
-    {
+    package func headers(host: String, path: String, query: String, others: [(name: String, value: String)] = []) -> [(
+        name: String, value: String
+    )] {
         let (day, time) = Self.stamps(date)
         var signed = others + [("host", host), ("x-amz-content-sha256", Self.emptyPayload), ("x-amz-date", time)]
         if let token = keys.sessionToken { signed.append(("x-amz-security-token", token.value)) }

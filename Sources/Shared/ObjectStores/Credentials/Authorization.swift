@@ -1,11 +1,11 @@
 /// A key of AWS, or one in its form (GCS HMAC).
-struct AccessKeys: Sendable, Hashable {
-    let accessKeyID: Secret
-    let secretAccessKey: Secret
+package struct AccessKeys: Sendable, Hashable {
+    package let accessKeyID: Secret
+    package let secretAccessKey: Secret
     /// Of temporary keys.
-    let sessionToken: Secret?
+    package let sessionToken: Secret?
 
-    init(_ accessKeyID: String, _ secretAccessKey: String, sessionToken: String? = nil) {
+    package init(_ accessKeyID: String, _ secretAccessKey: String, sessionToken: String? = nil) {
         self.accessKeyID = Secret(accessKeyID)
         self.secretAccessKey = Secret(secretAccessKey)
         self.sessionToken = sessionToken.map { Secret($0) }
@@ -13,7 +13,7 @@ struct AccessKeys: Sendable, Hashable {
 }
 
 /// What a request to a bucket is sent with.
-enum Authorization: Sendable, Hashable {
+package enum Authorization: Sendable, Hashable {
     /// Nothing, because the configuration says so.
     case unsigned
     /// Nothing, because nobody had credentials to give.
@@ -24,7 +24,7 @@ enum Authorization: Sendable, Hashable {
     case bearer(Secret)
 
     /// Whether asking for it again may bring another.
-    var isRenewable: Bool {
+    package var isRenewable: Bool {
         switch self {
         case .unsigned, .nothingFound: false
         case .keys, .bearer: true
@@ -33,7 +33,7 @@ enum Authorization: Sendable, Hashable {
 }
 
 /// One place that may have credentials.
-protocol AuthorizationProvider: Sendable {
+package protocol AuthorizationProvider: Sendable {
     /// The place, for the log.
     var name: String { get }
 

@@ -1,15 +1,15 @@
 /// Keys of a container's role (ECS, EKS Pod Identity): a service at `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or `_FULL_URI`.
-struct ContainerCredentials: AuthorizationProvider {
-    let environment: [String: String]
+package struct ContainerCredentials: AuthorizationProvider {
+    package let environment: [String: String]
     /// Where relative URIs are.
-    let service: String
-    let transport: HTTPTransport
-    let name = "AWS_CONTAINER_CREDENTIALS_*_URI"
+    package let service: String
+    package let transport: HTTPTransport
+    package let name = "AWS_CONTAINER_CREDENTIALS_*_URI"
 
     /// Plain HTTP goes to these addresses only, which do not leave the machine (ECS, EKS).
     private static let local: Set<String> = ["169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"]
 
-    func authorization() async throws(ObjectStoreError) -> Expiring<Authorization>? {
+    package func authorization() async throws(ObjectStoreError) -> Expiring<Authorization>? {
         let url: String
         if let relative = environment.setting("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
             guard relative.hasPrefix("/") else {

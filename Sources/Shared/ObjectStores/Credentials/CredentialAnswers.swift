@@ -1,17 +1,17 @@
-internal import Foundation
-internal import NIOCore
+package import Foundation
+package import NIOCore
 
 /// Keys as the container and instance services answer them.
-struct ServiceKeys: Decodable {
-    var AccessKeyId: String?
-    var SecretAccessKey: String?
-    var Token: String?
-    var Expiration: String?
+package struct ServiceKeys: Decodable {
+    package var AccessKeyId: String?
+    package var SecretAccessKey: String?
+    package var Token: String?
+    package var Expiration: String?
     /// `Success`, or why there are none (instance service).
-    var Code: String?
+    package var Code: String?
 
     /// - Throws: `unexpectedAnswer`.
-    static func read(_ body: ByteBuffer) throws(ObjectStoreError) -> Expiring<Authorization> {
+    package static func read(_ body: ByteBuffer) throws(ObjectStoreError) -> Expiring<Authorization> {
         guard let keys = try? JSONDecoder().decode(ServiceKeys.self, from: Data(body.readableBytesView)) else {
             throw ObjectStoreError(.unexpectedAnswer, "the answer is not the JSON of credentials")
         }
@@ -27,13 +27,13 @@ struct ServiceKeys: Decodable {
 }
 
 /// A token as Google's services answer it.
-struct GoogleToken: Decodable {
-    var access_token: String
+package struct GoogleToken: Decodable {
+    package var access_token: String
     /// Seconds.
-    var expires_in: Double?
+    package var expires_in: Double?
 
     /// - Throws: `unexpectedAnswer`.
-    static func read(_ body: ByteBuffer, now: Date) throws(ObjectStoreError) -> Expiring<Authorization> {
+    package static func read(_ body: ByteBuffer, now: Date) throws(ObjectStoreError) -> Expiring<Authorization> {
         guard let token = try? JSONDecoder().decode(GoogleToken.self, from: Data(body.readableBytesView)), !token.access_token.isEmpty,
             token.access_token.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
         else {
@@ -44,9 +44,9 @@ struct GoogleToken: Decodable {
 }
 
 /// Times such as 2026-01-31T23:59:59Z, with or without fractions of a second.
-enum CredentialTime {
+package enum CredentialTime {
     /// - Throws: `unexpectedAnswer`.
-    static func parse(_ text: String) throws(ObjectStoreError) -> Date {
+    package static func parse(_ text: String) throws(ObjectStoreError) -> Date {
         for fractions in [false, true] {
             if let date = try? Date.ISO8601FormatStyle(includingFractionalSeconds: fractions).parse(text) { return date }
         }
@@ -56,7 +56,7 @@ enum CredentialTime {
 
 extension ObjectStoreError {
     /// A service for credentials that answers another status than 200.
-    init(service answer: Answer) {
+    package init(service answer: Answer) {
         let status = answer.status
         let code: Code =
             switch status {
@@ -74,6 +74,6 @@ extension ObjectStoreError {
 }
 
 /// Most bytes that an answer with credentials has.
-enum CredentialLimit {
-    static let bytes = 1 << 20
+package enum CredentialLimit {
+    package static let bytes = 1 << 20
 }

@@ -1,13 +1,13 @@
-internal import Logging
+package import Logging
 internal import Synchronization
 
 /// Asks the places that may have credentials in their order; whichever has some is the only one asked from then on.
-final class CredentialChain: Sendable {
+package final class CredentialChain: Sendable {
     private let providers: [any AuthorizationProvider]
     private let logger: Logger
     private let chosen = Mutex<Int?>(nil)
 
-    init(_ providers: [any AuthorizationProvider], logger: Logger) {
+    package init(_ providers: [any AuthorizationProvider], logger: Logger) {
         self.providers = providers
         self.logger = logger
     }
@@ -38,7 +38,7 @@ final class CredentialChain: Sendable {
     }
 
     /// Credentials of the first place that has some; without any, unsigned requests are a try worth making.
-    func authorization() async throws(ObjectStoreError) -> Expiring<Authorization> {
+    package func authorization() async throws(ObjectStoreError) -> Expiring<Authorization> {
         if let number = chosen.withLock({ $0 }) {
             guard let found = try await ask(providers[number]) else {
                 throw ObjectStoreError(.connection, "\(providers[number].name) had credentials before and does not answer any more")
@@ -64,8 +64,8 @@ final class CredentialChain: Sendable {
 }
 
 /// The explicit wish to send none.
-struct UnsignedAccess: AuthorizationProvider {
-    let name = "the configuration (unsigned)"
+package struct UnsignedAccess: AuthorizationProvider {
+    package let name = "the configuration (unsigned)"
 
-    func authorization() -> Expiring<Authorization>? { Expiring(value: .unsigned) }
+    package func authorization() -> Expiring<Authorization>? { Expiring(value: .unsigned) }
 }

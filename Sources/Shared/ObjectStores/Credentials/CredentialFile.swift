@@ -3,12 +3,12 @@ internal import NIOCore
 internal import NIOPosix
 
 /// A small file with credentials: a token, a profile, a key.
-struct CredentialFile: Sendable {
-    let path: String
+package struct CredentialFile: Sendable {
+    package let path: String
 
     /// The text; nil where there is no such file.
     /// - Throws: `noCredentials` where it cannot be read.
-    func textIfThere() async throws(ObjectStoreError) -> String? {
+    package func textIfThere() async throws(ObjectStoreError) -> String? {
         let path = path
         do {
             let bytes = try await NIOThreadPool.singleton.runIfActive { try BlockingFile.read(path, limit: CredentialLimit.bytes) }
@@ -21,13 +21,13 @@ struct CredentialFile: Sendable {
     }
 
     /// - Throws: `noCredentials` where there is no such file or it cannot be read.
-    func text() async throws(ObjectStoreError) -> String {
+    package func text() async throws(ObjectStoreError) -> String {
         guard let text = try await textIfThere() else { throw ObjectStoreError(.noCredentials, "there is no file \(path)") }
         return text
     }
 
     /// A token alone in its file.
-    func token() async throws(ObjectStoreError) -> Secret {
+    package func token() async throws(ObjectStoreError) -> Secret {
         let token = try await text().trimmingCharacters(in: .whitespacesAndNewlines)
         guard !token.isEmpty, token.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
             throw ObjectStoreError(.noCredentials, "the file \(path) holds no token")

@@ -1,9 +1,9 @@
 /// Keys in `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`.
-struct EnvironmentCredentials: AuthorizationProvider {
-    let environment: [String: String]
-    let name = "AWS_ACCESS_KEY_ID"
+package struct EnvironmentCredentials: AuthorizationProvider {
+    package let environment: [String: String]
+    package let name = "AWS_ACCESS_KEY_ID"
 
-    func authorization() throws(ObjectStoreError) -> Expiring<Authorization>? {
+    package func authorization() throws(ObjectStoreError) -> Expiring<Authorization>? {
         let key = environment.setting("AWS_ACCESS_KEY_ID")
         let secret = environment.setting("AWS_SECRET_ACCESS_KEY")
         guard key != nil || secret != nil else { return nil }
@@ -16,11 +16,11 @@ struct EnvironmentCredentials: AuthorizationProvider {
 }
 
 /// A key in `GCS_HMAC_ACCESS_KEY_ID` and `GCS_HMAC_SECRET`: Google checks the signatures of AWS with it.
-struct HMACKey: AuthorizationProvider {
-    let environment: [String: String]
-    let name = "GCS_HMAC_ACCESS_KEY_ID"
+package struct HMACKey: AuthorizationProvider {
+    package let environment: [String: String]
+    package let name = "GCS_HMAC_ACCESS_KEY_ID"
 
-    func authorization() throws(ObjectStoreError) -> Expiring<Authorization>? {
+    package func authorization() throws(ObjectStoreError) -> Expiring<Authorization>? {
         let key = environment.setting("GCS_HMAC_ACCESS_KEY_ID")
         let secret = environment.setting("GCS_HMAC_SECRET")
         guard key != nil || secret != nil else { return nil }

@@ -2,13 +2,13 @@ internal import Foundation
 internal import NIOCore
 
 /// Keys of the role of an EC2 instance, from its metadata service (IMDSv2).
-struct InstanceCredentials: AuthorizationProvider {
-    let environment: [String: String]
-    let services: CredentialServices
-    let transport: HTTPTransport
-    let name = "the instance metadata service"
+package struct InstanceCredentials: AuthorizationProvider {
+    package let environment: [String: String]
+    package let services: CredentialServices
+    package let transport: HTTPTransport
+    package let name = "the instance metadata service"
 
-    func authorization() async throws(ObjectStoreError) -> Expiring<Authorization>? {
+    package func authorization() async throws(ObjectStoreError) -> Expiring<Authorization>? {
         if environment.setting("AWS_EC2_METADATA_DISABLED")?.lowercased() == "true" { return nil }
         let endpoint = try Endpoint(
             environment.setting("AWS_EC2_METADATA_SERVICE_ENDPOINT") ?? services.instance, name: "metadata endpoint")

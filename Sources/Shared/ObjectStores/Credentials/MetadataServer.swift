@@ -1,14 +1,14 @@
-internal import Foundation
+package import Foundation
 
 /// The token of the service account of a machine in Google Cloud, from its metadata server.
-struct MetadataServer: AuthorizationProvider {
-    let environment: [String: String]
-    let services: CredentialServices
-    let now: @Sendable () -> Date
-    let transport: HTTPTransport
-    let name = "the metadata server"
+package struct MetadataServer: AuthorizationProvider {
+    package let environment: [String: String]
+    package let services: CredentialServices
+    package let now: @Sendable () -> Date
+    package let transport: HTTPTransport
+    package let name = "the metadata server"
 
-    func authorization() async throws(ObjectStoreError) -> Expiring<Authorization>? {
+    package func authorization() async throws(ObjectStoreError) -> Expiring<Authorization>? {
         let base = environment.setting("GCE_METADATA_HOST").map { "http://\($0)" } ?? services.google
         let endpoint = try Endpoint(base, name: "GCE_METADATA_HOST")
         let request = OutgoingRequest(

@@ -1,11 +1,13 @@
 internal import Foundation
 
 /// Keys that stand in `~/.aws/credentials` or `~/.aws/config`, in the profile `AWS_PROFILE` or `default`.
-struct ProfileCredentials: AuthorizationProvider {
-    let environment: [String: String]
-    let name = "the profile files"
+package struct ProfileCredentials: AuthorizationProvider {
+    package let environment: [String: String]
+    package let name = "the profile files"
 
-    func authorization() async throws(ObjectStoreError) -> Expiring<Authorization>? {
+    package init(environment: [String: String]) { self.environment = environment }
+
+    package func authorization() async throws(ObjectStoreError) -> Expiring<Authorization>? {
         let asked = environment.setting("AWS_PROFILE")
         let profile = asked ?? "default"
         let home = environment.setting("HOME")
@@ -34,7 +36,7 @@ struct ProfileCredentials: AuthorizationProvider {
     }
 
     /// The settings of a section, names in lower case; nil where there is no such section. Nested settings (indented) are left out.
-    static func section(_ name: String, of text: String) -> [String: String]? {
+    package static func section(_ name: String, of text: String) -> [String: String]? {
         var settings: [String: String]?
         var isInside = false
         for line in text.split(whereSeparator: \.isNewline) {

@@ -1,14 +1,14 @@
 internal import CryptoExtras
-internal import Foundation
+package import Foundation
 
 /// A token for the key of a Google service account in the file `GOOGLE_APPLICATION_CREDENTIALS`.
 ///
 /// The key signs a JWT (RFC 7523, RS256), which Google exchanges for the token.
-struct ServiceAccountKey: AuthorizationProvider {
-    let environment: [String: String]
-    let now: @Sendable () -> Date
-    let transport: HTTPTransport
-    let name = "GOOGLE_APPLICATION_CREDENTIALS"
+package struct ServiceAccountKey: AuthorizationProvider {
+    package let environment: [String: String]
+    package let now: @Sendable () -> Date
+    package let transport: HTTPTransport
+    package let name = "GOOGLE_APPLICATION_CREDENTIALS"
 
     private struct KeyFile: Decodable {
         var type: String?
@@ -32,7 +32,7 @@ struct ServiceAccountKey: AuthorizationProvider {
         var exp: Int
     }
 
-    func authorization() async throws(ObjectStoreError) -> Expiring<Authorization>? {
+    package func authorization() async throws(ObjectStoreError) -> Expiring<Authorization>? {
         guard let path = environment.setting("GOOGLE_APPLICATION_CREDENTIALS") else { return nil }
         let text = try await CredentialFile(path: path).text()
         guard let file = try? JSONDecoder().decode(KeyFile.self, from: Data(text.utf8)) else {

@@ -2,14 +2,14 @@ internal import Foundation
 internal import NIOCore
 
 /// Keys for the token of a web identity, as pods of EKS have one: `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_ARN`, exchanged at AWS's STS.
-struct WebIdentityCredentials: AuthorizationProvider {
-    let environment: [String: String]
+package struct WebIdentityCredentials: AuthorizationProvider {
+    package let environment: [String: String]
     /// Of the STS, where the environment names none.
-    let region: String
-    let transport: HTTPTransport
-    let name = "AWS_WEB_IDENTITY_TOKEN_FILE"
+    package let region: String
+    package let transport: HTTPTransport
+    package let name = "AWS_WEB_IDENTITY_TOKEN_FILE"
 
-    func authorization() async throws(ObjectStoreError) -> Expiring<Authorization>? {
+    package func authorization() async throws(ObjectStoreError) -> Expiring<Authorization>? {
         guard let file = environment.setting("AWS_WEB_IDENTITY_TOKEN_FILE") else { return nil }
         guard let role = environment.setting("AWS_ROLE_ARN") else {
             throw ObjectStoreError(.noCredentials, "it is set without AWS_ROLE_ARN; set both or none")

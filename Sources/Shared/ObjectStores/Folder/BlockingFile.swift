@@ -1,20 +1,20 @@
 internal import Foundation
 internal import Glibc
-internal import NIOCore
+package import NIOCore
 
 /// A file or folder that cannot be read, with the reason of the system.
-struct FileFailure: Error {
+package struct FileFailure: Error {
     /// `errno`.
-    var code: Int32
+    package var code: Int32
 }
 
 /// Calls of the system that block: for the threads of a pool only.
-enum BlockingFile {
+package enum BlockingFile {
     /// A whole file.
     ///
     /// - Returns: nil where there is none, or something that is not a file.
     /// - Throws: `FileFailure`, and `AnswerTooLarge` beyond the limit.
-    static func read(_ path: String, limit: Int) throws -> ByteBuffer? {
+    package static func read(_ path: String, limit: Int) throws -> ByteBuffer? {
         let descriptor = retried { unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         guard descriptor >= 0 else {
             if errno == ENOENT || errno == ENOTDIR || errno == ENXIO { return nil }
@@ -43,7 +43,7 @@ enum BlockingFile {
     }
 
     /// What the system says of a failure.
-    static func reason(_ error: any Error) -> String {
+    package static func reason(_ error: any Error) -> String {
         switch error {
         case let error as FileFailure: unsafe String(cString: strerror(error.code))
         case let error as AnswerTooLarge: "\(error.bytes) bytes, where \(error.limit) are allowed"
@@ -52,7 +52,7 @@ enum BlockingFile {
     }
 
     /// Whether a folder is there.
-    static func isFolder(_ path: String) throws -> Bool {
+    package static func isFolder(_ path: String) throws -> Bool {
         var status = stat()
         guard unsafe stat(path, &status) == 0 else {
             if errno == ENOENT || errno == ENOTDIR { return false }
@@ -62,7 +62,7 @@ enum BlockingFile {
     }
 
     /// The names in a folder, those of folders with a slash at their end; nil where there is no such folder.
-    static func names(in path: String) throws -> [String]? {
+    package static func names(in path: String) throws -> [String]? {
         guard let folder = unsafe opendir(path) else {
             if errno == ENOENT || errno == ENOTDIR { return nil }
             throw FileFailure(code: errno)

@@ -1,23 +1,23 @@
 internal import Glibc
-internal import NIOCore
+package import NIOCore
 internal import NIOPosix
 
 /// Objects that are files below a folder.
 ///
 /// Whoever writes there may not do so at once: half a file can be seen.
-final class FolderStore: ObjectStore {
-    let address: String
+package final class FolderStore: ObjectStore {
+    package let address: String
     private let folder: String
     private let pool: NIOThreadPool
 
-    init(_ folder: String, _ options: ObjectStoreOptions) {
+    package init(_ folder: String, _ options: ObjectStoreOptions) {
         self.folder = folder == "/" ? "" : folder
         address = "file://\(folder)"
         pool = NIOThreadPool(numberOfThreads: max(4, options.eventLoopThreads))
         pool.start()
     }
 
-    func get(_ key: String, limit: Int) async throws(ObjectStoreError) -> ByteBuffer? {
+    package func get(_ key: String, limit: Int) async throws(ObjectStoreError) -> ByteBuffer? {
         try HTTPStore.requirePlain(key, address)
         let folder = folder
         return try await run(key) {
@@ -28,7 +28,7 @@ final class FolderStore: ObjectStore {
         }
     }
 
-    func list(prefix: String, limit: Int) async throws(ObjectStoreError) -> [String]? {
+    package func list(prefix: String, limit: Int) async throws(ObjectStoreError) -> [String]? {
         let folder = folder
         guard !prefix.split(separator: "/").contains("..") else {
             throw ObjectStoreError(.invalidKey, "a prefix with .. cannot be listed", address: address, key: prefix)
@@ -41,7 +41,7 @@ final class FolderStore: ObjectStore {
         }
     }
 
-    func shutdown() async {
+    package func shutdown() async {
         try? await pool.shutdownGracefully()
     }
 

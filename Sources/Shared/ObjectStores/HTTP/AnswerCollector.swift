@@ -1,21 +1,21 @@
-internal import AsyncHTTPClient
-internal import NIOCore
-internal import NIOHTTP1
+package import AsyncHTTPClient
+package import NIOCore
+package import NIOHTTP1
 internal import Synchronization
 
 /// An object is larger than it may be, and was not received any further.
-struct AnswerTooLarge: Error {
+package struct AnswerTooLarge: Error {
     /// The size announced, or received so far.
-    var bytes: Int
-    var limit: Int
+    package var bytes: Int
+    package var limit: Int
 }
 
 /// Writes a response body into one buffer, of the size that Content-Length announces.
 ///
 /// The general-purpose ways to get a body grow their buffer again and again, or keep a list of pieces: at a gigabyte per second that
 /// costs as much as the receiving itself.
-final class AnswerCollector: HTTPClientResponseDelegate {
-    typealias Response = HTTPResponseHead
+package final class AnswerCollector: HTTPClientResponseDelegate {
+    package typealias Response = HTTPResponseHead
 
     private struct State {
         var head: HTTPResponseHead?
@@ -30,15 +30,15 @@ final class AnswerCollector: HTTPClientResponseDelegate {
     /// Of an answer that holds no object, so much is kept: error documents are shorter.
     private static let errorBytes = 1 << 16
 
-    init(limit: Int) {
+    package init(limit: Int) {
         self.limit = limit
     }
 
     /// Whether anything of a response has arrived.
-    var hasBegun: Bool { state.withLock { $0.head != nil } }
+    package var hasBegun: Bool { state.withLock { $0.head != nil } }
 
     /// The body of a response that has been received to its end. The collector has it no longer.
-    func takeBody() -> ByteBuffer {
+    package func takeBody() -> ByteBuffer {
         state.withLock { state in
             var body = ByteBuffer()
             swap(&state.body, &body)
@@ -46,7 +46,7 @@ final class AnswerCollector: HTTPClientResponseDelegate {
         }
     }
 
-    func didReceiveHead(task: HTTPClient.Task<Response>, _ head: HTTPResponseHead) -> EventLoopFuture<Void> {
+    package func didReceiveHead(task: HTTPClient.Task<Response>, _ head: HTTPResponseHead) -> EventLoopFuture<Void> {
         let length = head.headers.first(name: "content-length").flatMap { Int($0) }.map { max(0, $0) }
         let isObject = head.status == .ok
         if isObject, let length, length > limit {
@@ -60,7 +60,7 @@ final class AnswerCollector: HTTPClientResponseDelegate {
         return task.eventLoop.makeSucceededVoidFuture()
     }
 
-    func didReceiveBodyPart(task: HTTPClient.Task<Response>, _ part: ByteBuffer) -> EventLoopFuture<Void> {
+    package func didReceiveBodyPart(task: HTTPClient.Task<Response>, _ part: ByteBuffer) -> EventLoopFuture<Void> {
         let size = state.withLock { state in
             let size = state.body.readableBytes + part.readableBytes
             if state.head?.status != .ok {
@@ -76,7 +76,7 @@ final class AnswerCollector: HTTPClientResponseDelegate {
         return task.eventLoop.makeSucceededVoidFuture()
     }
 
-    func didFinishRequest(task: HTTPClient.Task<Response>) throws -> Response {
+    package func didFinishRequest(task: HTTPClient.Task<Response>) throws -> Response {
         guard let head = state.withLock({ $0.head }) else { throw HTTPClientError.remoteConnectionClosed }
         return head
     }

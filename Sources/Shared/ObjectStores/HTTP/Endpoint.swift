@@ -1,32 +1,32 @@
 internal import Foundation
 
 /// A server, and the path on it below which something is.
-struct Endpoint: Sendable, Hashable {
+package struct Endpoint: Sendable, Hashable {
     /// `http` or `https`.
-    let scheme: String
+    package let scheme: String
     /// As it stands in a URL: an IPv6 address has its brackets.
-    let host: String
+    package let host: String
     /// Only where it is not the scheme's own.
-    let port: Int?
+    package let port: Int?
     /// Percent-encoded, without a slash at its end: empty, or `/a/b`.
-    let path: String
+    package let path: String
     /// Percent-encoded, as it was given.
-    let query: Secret?
+    package let query: Secret?
     /// `Basic ...`, if the URL had a user part.
-    let authorization: Secret?
+    package let authorization: Secret?
 
     /// `host` or `host:port`, as the header `Host` has it.
-    var hostHeader: String { port.map { "\(host):\($0)" } ?? host }
+    package var hostHeader: String { port.map { "\(host):\($0)" } ?? host }
     /// `scheme://host:port`.
-    var origin: String { "\(scheme)://\(hostHeader)" }
+    package var origin: String { "\(scheme)://\(hostHeader)" }
     /// Origin and path for messages. A segment of the path that looks like a key is left out.
-    var shown: String {
+    package var shown: String {
         origin + path.split(separator: "/").map { "/" + (Self.looksLikeKey($0) ? "(hidden)" : String($0)) }.joined()
     }
 
     /// - Parameter name: what the URL is, for messages.
     /// - Throws: `invalidAddress`.
-    init(_ text: String, name: String) throws(ObjectStoreError) {
+    package init(_ text: String, name: String) throws(ObjectStoreError) {
         func refused(_ why: String) -> ObjectStoreError {
             // The text itself may hold a key, even where it is no URL.
             ObjectStoreError(.invalidAddress, "the \(name) \(why); it should look like http://host:9000 or https://host/path")
@@ -51,7 +51,7 @@ struct Endpoint: Sendable, Hashable {
     }
 
     /// Whether what is sent there stays on this machine.
-    var isLoopback: Bool {
+    package var isLoopback: Bool {
         host == "localhost" || host == "[::1]" || (host.hasPrefix("127.") && host.split(separator: ".").allSatisfy { UInt8($0) != nil })
     }
 

@@ -1,22 +1,22 @@
 internal import Foundation
-internal import NIOCore
+package import NIOCore
 
 /// Objects below a URL of a web server, which has no way to list them.
-final class HTTPStore: ObjectStore {
-    let address: String
+package final class HTTPStore: ObjectStore {
+    package let address: String
     private let endpoint: Endpoint
     private let transport: HTTPTransport
     private let now: @Sendable () -> Date
 
     /// - Throws: `invalidAddress`.
-    init(_ url: String, _ options: ObjectStoreOptions) throws(ObjectStoreError) {
+    package init(_ url: String, _ options: ObjectStoreOptions) throws(ObjectStoreError) {
         endpoint = try Endpoint(url, name: "URL")
         address = endpoint.shown
         now = options.now
         transport = HTTPTransport(options)
     }
 
-    func get(_ key: String, limit: Int) async throws(ObjectStoreError) -> ByteBuffer? {
+    package func get(_ key: String, limit: Int) async throws(ObjectStoreError) -> ByteBuffer? {
         try Self.requirePlain(key, address)
         var request = OutgoingRequest(url: endpoint.origin + endpoint.path + "/" + PercentEncoding.encode(key, keepingSlashes: true))
         if let query = endpoint.query { request.url += "?" + query.value }
@@ -32,12 +32,12 @@ final class HTTPStore: ObjectStore {
         }
     }
 
-    func list(prefix: String, limit: Int) async throws(ObjectStoreError) -> [String]? { nil }
+    package func list(prefix: String, limit: Int) async throws(ObjectStoreError) -> [String]? { nil }
 
-    func shutdown() async { await transport.shutdown() }
+    package func shutdown() async { await transport.shutdown() }
 
     /// A key that a client or a server would rewrite before it is looked up is refused.
-    static func requirePlain(_ key: String, _ address: String) throws(ObjectStoreError) {
+    package static func requirePlain(_ key: String, _ address: String) throws(ObjectStoreError) {
         let segments = key.split(separator: "/", omittingEmptySubsequences: false)
         guard !key.isEmpty, !segments.contains(where: { $0 == "." || $0 == ".." || $0.isEmpty }), !key.utf8.contains(0) else {
             throw ObjectStoreError(
@@ -67,9 +67,9 @@ final class HTTPStore: ObjectStore {
 }
 
 /// Where a redirect leads, for messages.
-enum Redirect {
+package enum Redirect {
     /// ` to scheme://host`, or nothing where the answer does not say.
-    static func target(_ answer: Answer) -> String {
+    package static func target(_ answer: Answer) -> String {
         guard let location = answer.header("location"), let endpoint = try? Endpoint(location, name: "redirect") else { return "" }
         return " to \(ServerWords.shown(endpoint.origin))"
     }

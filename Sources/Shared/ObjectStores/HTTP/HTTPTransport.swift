@@ -1,46 +1,52 @@
 internal import AsyncHTTPClient
 internal import Foundation
-internal import NIOCore
-internal import NIOHTTP1
+package import NIOCore
+package import NIOHTTP1
 internal import NIOPosix
 internal import Synchronization
 
 /// A request as it is sent.
-struct OutgoingRequest: Sendable {
+package struct OutgoingRequest: Sendable {
     /// The method.
-    enum Method: String, Sendable {
+    package enum Method: String, Sendable {
         case get = "GET"
         case put = "PUT"
         case post = "POST"
     }
 
-    var method: Method = .get
+    package var method: Method = .get
     /// Percent-encoded, as it goes over the wire.
-    var url: String
-    var headers: [(name: String, value: String)] = []
-    var body: String?
+    package var url: String
+    package var headers: [(name: String, value: String)] = []
+    package var body: String?
     /// Longest time for all of it; nil: the options'.
-    var timeout: Duration?
+    package var timeout: Duration?
 }
 
 /// A whole response, whatever its status.
-struct Answer: Sendable {
-    var status: Int
-    var headers: HTTPHeaders
+package struct Answer: Sendable {
+    package var status: Int
+    package var headers: HTTPHeaders
     /// Of another status than 200, only the beginning.
-    var body: ByteBuffer
+    package var body: ByteBuffer
 
-    func header(_ name: String) -> String? { headers.first(name: name) }
+    package init(status: Int, headers: HTTPHeaders, body: ByteBuffer) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+
+    package func header(_ name: String) -> String? { headers.first(name: name) }
 }
 
 /// Sends requests over HTTP/1.1 and receives their responses, many at a time. One per store: it owns its threads and connections.
-final class HTTPTransport: Sendable {
+package final class HTTPTransport: Sendable {
     private let requestTimeout: Duration
     private let group: MultiThreadedEventLoopGroup
     private let client: HTTPClient
     private let isClosed = Mutex(false)
 
-    init(_ options: ObjectStoreOptions) {
+    package init(_ options: ObjectStoreOptions) {
         requestTimeout = options.requestTimeout
         group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, options.eventLoopThreads))
         // A redirect could carry credentials elsewhere, and a signature is for one host only.
@@ -63,7 +69,7 @@ final class HTTPTransport: Sendable {
     }
 
     /// Ends all requests, connections and threads.
-    func shutdown() async {
+    package func shutdown() async {
         let wasClosed = isClosed.withLock { closed in
             defer { closed = true }
             return closed
@@ -78,7 +84,7 @@ final class HTTPTransport: Sendable {
     ///
     /// - Parameter limit: most bytes of a body with status 200.
     /// - Throws: `tooLarge`, `connection`, `timeout`, `cut`, `cancelled`, `closed`; the error knows neither store nor key.
-    func send(_ outgoing: OutgoingRequest, limit: Int) async throws(ObjectStoreError) -> Answer {
+    package func send(_ outgoing: OutgoingRequest, limit: Int) async throws(ObjectStoreError) -> Answer {
         let request: HTTPClient.Request
         do {
             var headers: HTTPHeaders = ["user-agent": "wallet-backend"]

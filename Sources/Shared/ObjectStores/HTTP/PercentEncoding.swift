@@ -1,7 +1,7 @@
 /// Percent-encoding as signatures want it (RFC 3986: all but the unreserved characters, hexadecimal digits in capitals).
-enum PercentEncoding {
+package enum PercentEncoding {
     /// - Parameter keepingSlashes: true for a path, false for a part of a query.
-    static func encode(_ text: String, keepingSlashes: Bool) -> String {
+    package static func encode(_ text: String, keepingSlashes: Bool) -> String {
         var result = [UInt8]()
         result.reserveCapacity(text.utf8.count)
         for byte in text.utf8 {
@@ -17,7 +17,7 @@ enum PercentEncoding {
     }
 
     /// `name=value` pairs, sorted as signatures want them, joined by `&`.
-    static func query(_ items: [(name: String, value: String)]) -> String {
+    package static func query(_ items: [(name: String, value: String)]) -> String {
         let encoded = items.map { (encode($0.name, keepingSlashes: false), encode($0.value, keepingSlashes: false)) }
         return encoded.sorted { $0 < $1 }.map { "\($0)=\($1)" }.joined(separator: "&")
     }

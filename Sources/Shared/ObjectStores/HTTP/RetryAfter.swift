@@ -1,9 +1,9 @@
-internal import Foundation
+package import Foundation
 
 /// The `Retry-After` header (RFC 9110 section 10.2.3): seconds, or a date as HTTP writes it.
-enum RetryAfter {
+package enum RetryAfter {
     /// The wait that `value` asks for; nil if it is neither form. A date in the past is no wait.
-    static func delay(_ value: String, now: Date) -> Duration? {
+    package static func delay(_ value: String, now: Date) -> Duration? {
         let text = value.trimmingCharacters(in: .whitespaces)
         if !text.isEmpty, text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) {
             // Longer than any cap is all the same, also where the number does not fit.
@@ -15,8 +15,8 @@ enum RetryAfter {
 }
 
 /// Dates as HTTP writes them (RFC 9110 section 5.6.7): the one form that senders may generate, "Sun, 06 Nov 1994 08:49:37 GMT".
-enum HTTPDate {
-    static func parse(_ text: String) -> Date? {
+package enum HTTPDate {
+    package static func parse(_ text: String) -> Date? {
         let words = text.split(separator: " ")
         guard words.count == 6, words[5] == "GMT", let day = Int(words[1]), let year = Int(words[3]) else { return nil }
         let months: [Substring] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]

@@ -6,7 +6,7 @@ internal import NIOPosix
 
 extension ObjectStoreError {
     /// From what the HTTP client threw. Its errors hold no URL; still only known ones are spelled out.
-    init(transport error: any Error, answerBegun: Bool) {
+    package init(transport error: any Error, answerBegun: Bool) {
         switch error {
         case let error as HTTPClientError: self.init(client: error, answerBegun: answerBegun)
         case let error as AnswerTooLarge:
