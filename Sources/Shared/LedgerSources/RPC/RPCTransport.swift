@@ -49,7 +49,7 @@ final class RPCTransport: Sendable {
     let endpoint: RPCEndpoint
     private let options: RPCOptions
     /// One client with its connections for each thread: what a thread has received it works on itself.
-    private let lanes: [(client: HTTPClient, group: MultiThreadedEventLoopGroup)]
+    private let lanes: [(client: HTTPClient, group: MultiThreadedEventLoopGroup, turns: ReadingTurns)]
     /// Requests on each lane.
     private let load: Mutex<[Int]>
     private let isClosed = Mutex(false)
@@ -73,11 +73,14 @@ final class RPCTransport: Sendable {
         configuration.connectionPool.retryConnectionEstablishment = false
         let bytes = max(1 << 12, options.readBufferBytes)
         configuration.http1_1ConnectionDebugInitializer = { channel in
-            channel.setOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: bytes))
+            // One buffer per connection, and what is in it goes on before the next read.
+            channel.setOption(.maxMessagesPerRead, value: 1).flatMap {
+                channel.setOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: bytes))
+            }
         }
         lanes = (0..<threads).map { [configuration] _ in
             let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-            return (HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration), group)
+            return (HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration), group, ReadingTurns())
         }
     }
 
@@ -113,6 +116,7 @@ final class RPCTransport: Sendable {
             return lane
         }
         defer { load.withLock { $0[lane] -= 1 } }
+        receiver.readInTurns(lanes[lane].turns)
         // Under the lock, so that every request is known to the client before `shutdown` ends them all: one that came later would hear of it
         // on an event loop that no longer runs, which is never.
         let begun = isClosed.withLock { closed in

@@ -26,6 +26,10 @@ final class ResponseReceiver: HTTPClientResponseDelegate {
         var small = ByteBuffer()
         var bytes = 0
         var isOver = false
+        /// The response's turn to be read, from its first piece to its end.
+        var turn: ReadingTurns?
+        /// What gives turns, where ledgers are expected.
+        var turns: ReadingTurns?
     }
 
     /// Longest response that is kept.
@@ -40,6 +44,11 @@ final class ResponseReceiver: HTTPClientResponseDelegate {
     init(_ ledgers: sending LedgersStream?, onBegin: @escaping @Sendable () -> Void = {}) {
         state = Mutex(State(ledgers: ledgers))
         self.onBegin = onBegin
+    }
+
+    /// From here on ledgers are read only when it is this response's turn.
+    func readInTurns(_ turns: ReadingTurns) {
+        state.withLock { state in if state.ledgers != nil { state.turns = turns } }
     }
 
     /// Whether anything of a response has arrived.
@@ -61,6 +70,28 @@ final class ResponseReceiver: HTTPClientResponseDelegate {
     }
 
     func didReceiveBodyPart(task: HTTPClient.Task<Void>, _ part: ByteBuffer) -> EventLoopFuture<Void> {
+        let turns = state.withLock { $0.turn == nil && !$0.isOver ? $0.turns : nil }
+        guard let turns else { return take(task, part) }
+        guard let wait = turns.take(on: task.eventLoop) else {
+            begin(turns)
+            return take(task, part)
+        }
+        // The client reads no more of this response until then.
+        return wait.flatMap {
+            self.begin(turns)
+            return self.take(task, part)
+        }
+    }
+
+    private func begin(_ turns: ReadingTurns) {
+        let isOver = state.withLock { state in
+            if !state.isOver { state.turn = turns }
+            return state.isOver
+        }
+        if isOver { turns.giveBack() }
+    }
+
+    private func take(_ task: HTTPClient.Task<Void>, _ part: ByteBuffer) -> EventLoopFuture<Void> {
         step(task) { state in
             state.bytes += part.readableBytes
             if state.head?.isSuccess == true, var ledgers = state.ledgers.take() {
@@ -79,11 +110,13 @@ final class ResponseReceiver: HTTPClientResponseDelegate {
 
     /// What was received. No further piece is taken.
     func end() -> (head: ResponseHead?, bytes: Int, small: ByteBuffer, json: JSONStream, ledgers: LedgersStream?) {
-        state.withLock { state in
+        let (turn, response) = state.withLock { state in
             state.isOver = true
             state.ledgers?.giveBackMemory()
-            return (state.head, state.bytes, state.small, state.json, state.ledgers)
+            return (state.turn.take(), (state.head, state.bytes, state.small, state.json, state.ledgers))
         }
+        turn?.giveBack()
+        return response
     }
 
     private func step(_ task: HTTPClient.Task<Void>, _ body: (inout State) throws -> Void) -> EventLoopFuture<Void> {
