@@ -71,10 +71,12 @@ struct RPCTransportTests {
     }
 
     @Test func `ledgers beyond the limit are left out`() async throws {
+        // A whole response, not one that broke.
         let three = try SampleLedgers.response(1000...1002)
         try await ScriptedServer.run(then: { _ in .json(three) }) { _, port in
             try await withClient(port) { rpc in
                 try await rpc.expect(1000...1001, from: 1000, limit: 2)
+                #expect(rpc.counters.retries == 0)
             }
         }
     }
