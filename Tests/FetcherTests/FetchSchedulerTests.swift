@@ -184,6 +184,18 @@ private struct Bench {
         #expect(bench.assign(batch(1, 3...20)) == ["request 3...7", "request 8...15", "request 16...20"])
     }
 
+    /// What a request does not come to, for its rows are enough, is fetched again.
+    @Test func aRequestIsForNoMoreLedgersThanItsRowsHaveRoomFor() {
+        var bench = Bench(pageLength: 10) {
+            $0.firstLength = 1
+            $0.allowance = 40
+            $0.concurrency = 1
+        }
+        #expect(bench.assign(batch(1, 1...50)) == ["request 1...1"])
+        #expect(bench.fetch(1, bytes: 10) == ["offer 1...1", "request 2...5"])
+        #expect(bench.fetch(2, bytes: 80) == ["offer 2...5", "request 6...7"])
+    }
+
     @Test func asManyRequestsAreInFlightAsTheSourceSays() {
         var bench = Bench(pageLength: 1)
         bench.scheduler.requestsInFlight = 2

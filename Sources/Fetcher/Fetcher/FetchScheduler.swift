@@ -24,6 +24,8 @@ package struct FetchScheduler<Rows: Sendable>: Sendable {
         package var budget = 24 << 20
         /// Bytes of rows after which a request ends.
         package var allowance = 2 << 20
+        /// Ledgers in a request as long as it is not known what rows they give: what a request does not come to is fetched again.
+        package var firstLength = Int.max
         /// Bytes and frames up to which rows are joined into one part.
         package var partBytes = 4 << 20
         package var framesPerPart = 256
@@ -160,6 +162,8 @@ package struct FetchScheduler<Rows: Sendable>: Sendable {
     private var asked = 0
     /// Bytes of rows that the last requests gave, the newest last.
     private var recentBytes: [Int] = []
+    /// The same for each ledger.
+    private var recentRate: [Int] = []
     /// The length of the last batch: what one more will probably bring.
     private var batchLength = 100
     private var ticks = 0
@@ -311,7 +315,11 @@ package struct FetchScheduler<Rows: Sendable>: Sendable {
         return Open(ledgers: first...last, protocols: piece.protocols)
     }
 
-    private func length(from first: UInt32) -> Int { max(1, min(requestLength(first), 10_000)) }
+    /// As many ledgers as the source says, and as give no more rows than a request may.
+    private func length(from first: UInt32) -> Int {
+        let most = recentRate.max().map { limits.allowance / max(1, $0) } ?? limits.firstLength
+        return max(1, min(requestLength(first), most, 10_000))
+    }
 
     private mutating func fetched(_ id: Int, _ fetched: FetchedRows, _ actions: inout [Action]) {
         guard let first = jobOfID[id], let job = jobs[first] else { return }
@@ -324,8 +332,12 @@ package struct FetchScheduler<Rows: Sendable>: Sendable {
         }
         remove(job: first)
         if end < job.ledgers.upperBound { reopen((end + 1)...job.ledgers.upperBound, job.protocols) }
-        if recentBytes.count == Self.requestsRemembered { recentBytes.removeFirst() }
+        if recentBytes.count == Self.requestsRemembered {
+            recentBytes.removeFirst()
+            recentRate.removeFirst()
+        }
         recentBytes.append(fetched.bytes)
+        recentRate.append(fetched.bytes / fetched.ledgers.count)
         rows[first] = Finished(rows: fetched, protocols: job.protocols)
         heldBytes += fetched.bytes
         noteIfOfferable(first)
