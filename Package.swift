@@ -135,7 +135,7 @@ let package = Package(
         .tests("StellarXDRTests", ["StellarXDR", "TestSupport", "CAllocationCounter"], exclude: ["Fixtures"]),
         .tests("StateChangesTests", ["StateChanges", "StellarXDR", "TestSupport"]),
         .tests("ProtocolsTests", ["Protocols", "StateChanges", "StellarXDR", "TestSupport", crypto]),
-        .tests("LedgerSourcesTests", ["LedgerSources", "StellarXDR", "TestSupport", crypto, nioCore, nioPosix, logging]),
+        .tests("LedgerSourcesTests", ["LedgerSources", "ObjectStores", "StellarXDR", "TestSupport", crypto, nioCore, nioPosix, logging]),
         .tests("ObjectStoresTests", ["ObjectStores", nioCore, nioPosix, nioHTTP1, cryptoExtras, logging]),
         .tests("PostgreSQLTests", ["PostgreSQL", "TestSupport"]),
         .tests("StoreTests", ["Store", "PostgreSQL", "Protocols", "StateChanges", "StellarXDR", "TestSupport", logging]),

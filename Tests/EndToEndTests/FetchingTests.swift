@@ -27,6 +27,18 @@ import Testing
         }
     }
 
+    /// A request ends when its rows are enough: what it does not come to must not have been asked for.
+    @Test func eachLedgerIsFetchedOnceHoweverRichItIs() async throws {
+        try await Fixture.withMade(seed: 25, count: 40, events: 3_000) { fixture in
+            try await Stage.with(fixture) { stage in
+                try await stage.migrate(["--batch-size", "1000"])
+                let served = try await Self.statistics(stage)
+                #expect(served.served == 40 && served.distinct == 40 && served.max == 1)
+                #expect(try await stage.connection.query("SELECT count(*) FROM state_changes").first?[0] == "\(fixture.expected.count)")
+            }
+        }
+    }
+
     /// The writer cannot commit, for as long as it takes: what is fetched meanwhile is bounded by the window, four batches of fifty here.
     @Test func whileTheWriterIsHeldUpNoMoreIsFetchedThanTheWindowHolds() async throws {
         try await Fixture.withMade(seed: 24, count: 600, events: 1) { fixture in

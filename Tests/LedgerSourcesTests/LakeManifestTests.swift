@@ -22,7 +22,7 @@ import Testing
             .appending(path: "Fixtures/lake/testnet/.config.json")
         let manifest = try LakeManifest(json: Array(try Data(contentsOf: file)))
         #expect(manifest.layout == LakeLayout(ledgersPerFile: 1, filesPerPartition: 64000))
-        #expect(throws: Never.self) { try manifest.require(passphrase: Self.testnet) }
+        #expect(manifest.networkPassphrase == Self.testnet)
     }
 
     @Test func neitherVersionNorCompressionNeedsToBeThere() throws {
@@ -55,20 +55,11 @@ import Testing
     @Test func whatWasConfiguredMayAgreeOrBeLeftOut() throws {
         let manifest = try Self.manifest()
         #expect(throws: Never.self) {
-            try manifest.require(passphrase: Self.testnet)
-            try manifest.require(passphrase: Self.testnet, ledgersPerFile: 8)
-            try manifest.require(passphrase: Self.testnet, filesPerPartition: 64000)
-            try manifest.require(passphrase: Self.testnet, ledgersPerFile: 8, filesPerPartition: 64000)
+            try manifest.requireLayout(ledgersPerFile: nil, filesPerPartition: nil)
+            try manifest.requireLayout(ledgersPerFile: 8, filesPerPartition: nil)
+            try manifest.requireLayout(ledgersPerFile: nil, filesPerPartition: 64000)
+            try manifest.requireLayout(ledgersPerFile: 8, filesPerPartition: 64000)
         }
-    }
-
-    @Test func anotherNetworkIsRefusedWithBothPassphrases() throws {
-        let pubnet = "Public Global Stellar Network ; September 2015"
-        let manifest = try Self.manifest()
-        let error = #expect(throws: LakeManifestError.otherNetwork(lake: Self.testnet, wanted: pubnet)) {
-            try manifest.require(passphrase: pubnet)
-        }
-        #expect(error?.description.contains(Self.testnet) == true && error?.description.contains(pubnet) == true)
     }
 
     @Test(
@@ -78,7 +69,7 @@ import Testing
     func anotherLayoutIsRefusedWithBoth(ledgersPerFile: UInt32?, filesPerPartition: UInt32?, configured: String) throws {
         let manifest = try Self.manifest()
         let error = #expect(throws: LakeManifestError.self) {
-            try manifest.require(passphrase: Self.testnet, ledgersPerFile: ledgersPerFile, filesPerPartition: filesPerPartition)
+            try manifest.requireLayout(ledgersPerFile: ledgersPerFile, filesPerPartition: filesPerPartition)
         }
         #expect(error?.description.contains("says 8 ledgers per file, 64000 files per partition, configured are \(configured);") == true)
     }

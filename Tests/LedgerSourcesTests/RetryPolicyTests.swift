@@ -1,4 +1,6 @@
+import Foundation
 import LedgerSources
+import ObjectStores
 import Testing
 
 struct RetryPolicyTests {
@@ -30,6 +32,6 @@ struct RetryPolicyTests {
             ("Sun, 06 Nov 1994 8:49 GMT", nil), ("Sun, 99 Nov 1994 08:49:37 GMT", nil), ("Sun, 06 Nov 1994 99:49:37 GMT", nil),
         ] as [(String, Duration?)])
     func `reads Retry-After`(_ header: String, _ wait: Duration?) {
-        #expect(RetryAfter.delay(header, secondsSince1970: 784_111_777 - 60) == wait)
+        #expect(RetryAfter.delay(header, now: Date(timeIntervalSince1970: 784_111_777 - 60)) == wait)
     }
 }

@@ -54,14 +54,11 @@ extension HistoryConfiguration {
     func workerPlans(endpoint: Endpoint, environment: [String: String] = ProcessEnvironment.current) throws -> [WorkerProcesses.Plan] {
         let programs = try ProgramFolder.path()
         let common = ["--endpoint", "\(endpoint)", "--parent-lifeline"] + workerArguments
-        let forBoth = environment.filter { !Self.secrets.contains($0.key) && !LedgerSourceOptions.isOfSources($0.key) }
-        var forWriter = forBoth
+        let forBoth = environment.filter { !Self.secrets.contains($0.key) && !LedgerSourceOptions.isSetting($0.key) }
+        var forWriter = forBoth.filter { !LedgerSourceOptions.isCredential($0.key) }
         forWriter["DATABASE_URL"] = databaseText
         // What libpq itself reads: password, password file, service file, certificates.
         var forFetcher = forBoth.filter { !$0.key.hasPrefix("PG") }
-        // Where a lake's credentials are, is in the environment only.
-        forFetcher.merge(environment.filter { LedgerSourceOptions.isOfSources($0.key) }) { $1 }
-        for name in ["RPC_URL", "LEDGER_BACKEND_TYPE", "DATASTORE_BUCKET_PATH"] { forFetcher[name] = nil }
         forFetcher.merge(source.environment) { $1 }
         let writer = WorkerProcesses.Plan(
             role: .writer, executable: programs + "/wallet-backend-writer", arguments: common, environment: forWriter)

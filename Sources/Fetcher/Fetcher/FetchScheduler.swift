@@ -18,8 +18,8 @@ package import StateChanges
 package struct FetchScheduler<Rows: Sendable>: Sendable {
     /// The limits that the scheduler keeps.
     package struct Limits: Sendable, Hashable {
-        /// Requests in flight at most.
-        package var concurrency = 64
+        /// Requests in flight at most, whatever the source says.
+        package var concurrency = 256
         /// Bytes of rows that are here, not sent yet.
         package var budget = 24 << 20
         /// Bytes of rows after which a request ends.

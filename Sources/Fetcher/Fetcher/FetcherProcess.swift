@@ -84,7 +84,6 @@ struct FetcherProcess: Sendable {
         rpc.pageSize = configuration.pageSize
         let source = try configuration.source.open(retryingFor: .seconds(60), rpc: rpc, logger: logger)
         var limits = Scheduler.Limits()
-        limits.concurrency = 256
         limits.firstLength = 1
         let service = try Service(configuration.worker, logger: logger)
         let process = FetcherProcess(source: source, limits: limits, service: service, logger: logger)

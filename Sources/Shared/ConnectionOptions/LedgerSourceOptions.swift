@@ -42,10 +42,12 @@ public struct LedgerSourceOptions: ParsableArguments {
     /// The lake that the Go tool reads unless told otherwise.
     static let publicLake = "s3://aws-public-blockchain/v1.1/stellar/ledgers/pubnet"
 
-    /// Environment variables that say where ledgers come from and with which credentials: for whoever reads ledgers, and nobody else.
-    public static func isOfSources(_ variable: String) -> Bool {
-        variable == rpcURL.variable || variable == type.variable
-            || ["DATASTORE_", "AWS_", "GCS_", "GOOGLE_"].contains { variable.hasPrefix($0) }
+    /// Environment variables that say with which credentials a lake is read: for whoever reads ledgers, and nobody else.
+    public static func isCredential(_ variable: String) -> Bool { ["AWS_", "GCS_", "GOOGLE_"].contains { variable.hasPrefix($0) } }
+
+    /// Environment variables that say where ledgers come from.
+    public static func isSetting(_ variable: String) -> Bool {
+        variable == rpcURL.variable || variable == type.variable || variable.hasPrefix("DATASTORE_")
     }
 
     /// The text of `--rpc-url`.

@@ -35,11 +35,6 @@ public struct LedgerProcessingError: Error, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Whether the bytes end before the ledger does: see ``XDRError/endsEarly``.
-    public var endsEarly: Bool {
-        if case .xdr(let error) = cause { error.endsEarly } else { false }
-    }
-
     /// The same error, said of the ledger that was asked for. A number that was read from the ledger itself stays: bytes whose beginning is
     /// not understood, as of an unknown version, do not tell their number.
     public func inLedger(_ asked: UInt32) -> LedgerProcessingError {

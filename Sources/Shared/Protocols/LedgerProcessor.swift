@@ -47,25 +47,10 @@ public struct LedgerProcessor: Sendable {
     /// - Returns: its header. Hashes are not checked here.
     /// - Throws: ``LedgerProcessingError``; rows and counts are then those of before.
     public mutating func process(_ ledgerXDR: RawSpan) throws(LedgerProcessingError) -> LedgerHeader {
-        try process(ledgerXDR, fillsBytes: true).header
-    }
-
-    /// Adds the rows of the ledger with which bytes begin: ledgers of a `LedgerCloseMetaBatch` (SEP-54) stand one after the other.
-    ///
-    /// - Parameter xdr: one `LedgerCloseMeta`, as XDR, then anything.
-    /// - Returns: its header, and how many bytes the ledger has. Hashes are not checked here.
-    /// - Throws: ``LedgerProcessingError``; rows and counts are then those of before. If it ``LedgerProcessingError/endsEarly``, the same call
-    ///   with more bytes may succeed; events that were ignored are told of again.
-    public mutating func process(front xdr: RawSpan) throws(LedgerProcessingError) -> (header: LedgerHeader, byteCount: Int) {
-        let walk = try process(xdr, fillsBytes: false)
-        return (walk.header, walk.byteCount)
-    }
-
-    private mutating func process(_ xdr: RawSpan, fillsBytes: Bool) throws(LedgerProcessingError) -> LedgerWalk {
         for index in emitters.indices { emitters[index].beginLedger() }
         let countsBefore = counts
         do throws(LedgerProcessingError) {
-            return try walk(xdr, fillsBytes: fillsBytes)
+            return try walk(ledgerXDR)
         } catch {
             for index in emitters.indices { emitters[index].dropLedger() }
             counts = countsBefore
@@ -90,7 +75,7 @@ public struct LedgerProcessor: Sendable {
         return contracts
     }
 
-    private mutating func walk(_ xdr: RawSpan, fillsBytes: Bool) throws(LedgerProcessingError) -> LedgerWalk {
+    private mutating func walk(_ ledgerXDR: RawSpan) throws(LedgerProcessingError) -> LedgerHeader {
         var failure: LedgerProcessingError.Cause?
         func take(_ event: ContractEvent) {
             // The walk goes on to its end after a failure: whether the bytes are a ledger at all comes first.
@@ -100,14 +85,14 @@ public struct LedgerProcessor: Sendable {
                 if index >= 0, failure == nil { failure = process(event, of: contract, index) }
             }
         }
-        let walk: LedgerWalk
+        let header: LedgerHeader
         do throws(XDRError) {
-            walk = try fillsBytes ? LedgerReader.read(xdr, onEvent: take) : LedgerReader.read(front: xdr, onEvent: take)
+            header = try LedgerReader.read(ledgerXDR, onEvent: take).header
         } catch {
             throw LedgerProcessingError(ledger: error.ledger, .xdr(error))
         }
-        if let failure { throw LedgerProcessingError(ledger: walk.header.sequence, failure) }
-        return walk
+        if let failure { throw LedgerProcessingError(ledger: header.sequence, failure) }
+        return header
     }
 
     /// Lets one processor have an event of a contract tracked under its protocol.

@@ -152,9 +152,7 @@ public final class DataLake: LedgerSource {
         if let bytes {
             do throws(LakeManifestError) {
                 let manifest = try LakeManifest(json: Array(bytes.readableBytesView))
-                try manifest.require(
-                    passphrase: manifest.networkPassphrase, ledgersPerFile: options.ledgersPerFile,
-                    filesPerPartition: options.filesPerPartition)
+                try manifest.requireLayout(ledgersPerFile: options.ledgersPerFile, filesPerPartition: options.filesPerPartition)
                 passphrase = manifest.networkPassphrase
                 layout = manifest.layout
             } catch {
@@ -313,11 +311,6 @@ public final class DataLake: LedgerSource {
     }
 
     private func countRetry() { state.withLock { $0.retries += 1 } }
-}
-
-/// What the receiver of ledgers threw: no failure of the source's.
-struct Stopped: Error {
-    let error: any Error
 }
 
 extension AttemptFailure {

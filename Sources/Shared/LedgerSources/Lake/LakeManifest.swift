@@ -34,16 +34,9 @@ public struct LakeManifest: Sendable, Hashable {
         self.layout = layout
     }
 
-    /// Checks that the lake is the one that was meant.
-    /// - Parameters:
-    ///   - passphrase: of the network whose ledgers are wanted.
-    ///   - ledgersPerFile: as configured; nil where nothing is.
-    ///   - filesPerPartition: as configured; nil where nothing is.
-    /// - Throws: `.otherNetwork`, `.otherLayout`.
-    public func require(
-        passphrase: String, ledgersPerFile: UInt32? = nil, filesPerPartition: UInt32? = nil
-    ) throws(LakeManifestError) {
-        guard networkPassphrase == passphrase else { throw .otherNetwork(lake: networkPassphrase, wanted: passphrase) }
+    /// Compares the layout with the one configured, as far as one is.
+    /// - Throws: `.otherLayout`.
+    public func requireLayout(ledgersPerFile: UInt32?, filesPerPartition: UInt32?) throws(LakeManifestError) {
         guard (ledgersPerFile ?? layout.ledgersPerFile) == layout.ledgersPerFile,
             (filesPerPartition ?? layout.filesPerPartition) == layout.filesPerPartition
         else {
@@ -76,8 +69,6 @@ public enum LakeManifestError: Error, Sendable, Hashable, CustomStringConvertibl
     case malformed(String)
     /// The files are compressed with something else.
     case otherCompression(String)
-    /// The lake is of another network; both passphrases.
-    case otherNetwork(lake: String, wanted: String)
     /// The lake has another layout than was configured.
     case otherLayout(lake: LakeLayout, ledgersPerFile: UInt32?, filesPerPartition: UInt32?)
 
@@ -87,8 +78,6 @@ public enum LakeManifestError: Error, Sendable, Hashable, CustomStringConvertibl
         case .malformed(let reason):
             "the manifest \(LakeManifest.key) is malformed: \(reason); mend it, or remove it and configure the layout"
         case .otherCompression(let name): "the manifest \(LakeManifest.key) says compression \"\(name)\", only \"zstd\" can be read"
-        case .otherNetwork(let lake, let wanted):
-            "the manifest \(LakeManifest.key) is of network \"\(lake)\", wanted is \"\(wanted)\"; choose the lake of that network"
         case .otherLayout(let lake, let ledgersPerFile, let filesPerPartition):
             "the manifest \(LakeManifest.key) says \(lake), configured are "
                 + [ledgersPerFile.map { "\($0) ledgers per file" }, filesPerPartition.map { "\($0) files per partition" }]

@@ -1,11 +1,11 @@
-internal import NIOCore
+package import NIOCore
 internal import Synchronization
 
 /// Lets a few responses at a time be read on one thread, each until it has ended; others stay in the kernel's buffers meanwhile.
 ///
 /// With all of them read in turns, each would need a ledger's memory, and none of it would be in the cache when it is wanted. A response that stalls holds
 /// the others up for a moment only.
-final class ReadingTurns: Sendable {
+package final class ReadingTurns: Sendable {
     private struct State {
         var taken = 0
         var lastWaiter = 0
@@ -16,8 +16,10 @@ final class ReadingTurns: Sendable {
     private static let atOnce = 2
     private static let patience = TimeAmount.milliseconds(50)
 
+    package init() {}
+
     /// Takes a turn; nil where there is one, else when it has come.
-    func take(on eventLoop: any EventLoop) -> EventLoopFuture<Void>? {
+    package func take(on eventLoop: any EventLoop) -> EventLoopFuture<Void>? {
         let promise = eventLoop.makePromise(of: Void.self)
         let number: Int? = state.withLock { state in
             if state.taken < Self.atOnce {
@@ -37,7 +39,7 @@ final class ReadingTurns: Sendable {
     }
 
     /// Gives a turn back, to who has waited longest.
-    func giveBack() {
+    package func giveBack() {
         let next: EventLoopPromise<Void>? = state.withLock { state in
             if state.waiting.isEmpty {
                 state.taken -= 1

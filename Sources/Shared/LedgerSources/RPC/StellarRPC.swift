@@ -1,6 +1,7 @@
 internal import Foundation
 public import Logging
 internal import NIOCore
+internal import ObjectStores
 internal import Synchronization
 
 /// How an RPC client uses the network and memory.
@@ -190,7 +191,7 @@ public final class StellarRPC: LedgerSource {
     func check(_ head: ResponseHead?, _ bytes: Int, _ body: ByteBuffer, _ asked: ClosedRange<UInt32>?) throws(AttemptFailure) {
         guard let head else { throw AttemptFailure(.connection, "the connection was closed before the response") }
         if !head.isSuccess {
-            let wait = head.retryAfter.flatMap { RetryAfter.delay($0, secondsSince1970: Int64(Date().timeIntervalSince1970)) }
+            let wait = head.retryAfter.flatMap { RetryAfter.delay($0, now: Date()) }
             let said = try? JSONDecoder().decode(RPCEnvelope<RPCHealth>.self, from: Data(body.readableBytesView))
             if head.status == 400, let error = said?.error {
                 throw AttemptFailure(RPCErrorObject(code: error.code, message: error.message ?? ""), asked: asked)

@@ -4,31 +4,10 @@ import StellarXDR
 import TestSupport
 import Testing
 
-/// Rows of ledgers that stand one after the other, with the end of the bytes anywhere.
-@Suite struct BatchProcessingTests {
+/// A ledger that cannot be read to its end leaves no row and no count behind.
+@Suite struct CutLedgerTests {
     private func processor(_ folder: LedgerFolder) throws -> LedgerProcessor {
         try LedgerProcessor(protocols: ["SEP50", "SEP41"], tracked: TrackedContracts(folder.contracts()))
-    }
-
-    @Test func ledgersInARowGiveTheRowsOfEachAlone() throws {
-        let folder = LedgerFolder.synthetic
-        let ledgers = try folder.ledgers()
-        var alone = try processor(folder)
-        try alone.process(all: ledgers)
-        var inARow = try processor(folder)
-        let bytes = ledgers.flatMap { $0 }
-        var at = 0
-        var sequences: [UInt32] = []
-        while at < bytes.count {
-            let (header, byteCount) = try inARow.process(front: bytes.span.bytes.extracting(at..<bytes.count))
-            #expect(byteCount == ledgers[sequences.count].count)
-            at += byteCount
-            sequences.append(header.sequence)
-        }
-        #expect(sequences == Array(1000...1019))
-        #expect(inARow.rows == alone.rows)
-        #expect(inARow.counts == alone.counts)
-        #expect(alone.pending.rows > 100)
     }
 
     /// Cut, tried, cut further behind, tried, ..., then whole: as if it had been whole at once.
@@ -40,18 +19,16 @@ import Testing
             let before = (retried.rows, retried.counts)
             var (cuts, withRows) = (0, 0)
             for length in stride(from: 0, to: ledger.count, by: max(4, ledger.count / 150 & ~3)) {
-                let error = try #require(throws: LedgerProcessingError.self) {
-                    _ = try retried.process(front: ledger.span.bytes.extracting(0..<length))
+                #expect(throws: LedgerProcessingError.self) {
+                    _ = try retried.process(ledger.span.bytes.extracting(0..<length))
                 }
-                try #require(error.endsEarly, "\(error)")
                 try #require(retried.rows == before.0 && retried.counts == before.1)
                 cuts += 1
                 // That there was something to be dropped: events before the cut.
                 let events = eventsBeforeTheEnd(of: ledger.span.bytes.extracting(0..<length))
                 withRows += events > 0 ? 1 : 0
             }
-            let (header, byteCount) = try retried.process(front: ledger.span.bytes)
-            #expect(byteCount == ledger.count)
+            let header = try retried.process(ledger.span.bytes)
             #expect(try plain.process(ledger.span.bytes).sequence == header.sequence)
             #expect(retried.rows == plain.rows)
             #expect(retried.counts == plain.counts)
@@ -77,31 +54,28 @@ import Testing
         _ = try processor.process(ledger.span.bytes)
         let once = (processor.rows[0], processor.counts[0])
         for length in 0..<ledger.count {
-            let error = try #require(throws: LedgerProcessingError.self) {
-                _ = try processor.process(front: ledger.span.bytes.extracting(0..<length))
+            #expect(throws: LedgerProcessingError.self) {
+                _ = try processor.process(ledger.span.bytes.extracting(0..<length))
             }
-            #expect(error.endsEarly)
             #expect(processor.rows[0] == once.0)
             #expect(processor.counts[0] == once.1)
         }
-        let more = ledger + [1, 2, 3]
-        #expect(try processor.process(front: more.span.bytes).byteCount == ledger.count)
+        _ = try processor.process(ledger.span.bytes)
         #expect(processor.rows[0].tuples == once.0.tuples + once.0.tuples)
         #expect(processor.counts[0].tracked == 8)
 
-        let error = try #require(throws: LedgerProcessingError.self) { _ = try processor.process(more.span.bytes) }
-        #expect(!error.endsEarly)
+        let more = ledger + [1, 2, 3]
+        #expect(throws: LedgerProcessingError.self) { _ = try processor.process(more.span.bytes) }
         #expect(processor.rows[0].tuples == once.0.tuples + once.0.tuples)
         #expect(processor.counts[0].tracked == 8)
     }
 
-    @Test func whatHasNoPlaceInTheDatabaseIsNoEarlyEnd() throws {
+    @Test func whatHasNoPlaceInTheDatabaseLeavesNothingBehind() throws {
         var late = LedgerBuilder(Event("burn", [.address(.account(1))], .i128(5)))
         late.closeTime = .max
         let contract = try #require(Hash32(Address.key(0xC0)))
         var processor = try LedgerProcessor(protocols: ["SEP41"], tracked: TrackedContracts(["SEP41": [contract]]))
-        let error = try #require(throws: LedgerProcessingError.self) { _ = try processor.process(front: late.xdr.span.bytes) }
-        #expect(!error.endsEarly)
+        let error = try #require(throws: LedgerProcessingError.self) { _ = try processor.process(late.xdr.span.bytes) }
         #expect(error.isPermanent)
         #expect(processor.pending == (0, 0))
     }
