@@ -75,9 +75,9 @@ package enum BlockingFile {
                 if errno != 0 { throw FileFailure(code: errno) }
                 return names
             }
-            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { field in
-                unsafe String(cString: UnsafeRawPointer(field).assumingMemoryBound(to: CChar.self))
-            }
+            // Read where it lies: an entry is shorter than its type, and a copy of the whole name would read behind the end of the folder's buffer.
+            guard let start = MemoryLayout<dirent>.offset(of: \.d_name) else { return names }
+            let name = unsafe String(cString: (UnsafeRawPointer(entry) + start).assumingMemoryBound(to: CChar.self))
             if name == "." || name == ".." { continue }
             switch unsafe Int(entry.pointee.d_type) {
             case Int(DT_REG): names.append(name)
