@@ -34,6 +34,7 @@ let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swi
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
@@ -135,7 +136,9 @@ let package = Package(
         .tests("StellarXDRTests", ["StellarXDR", "TestSupport", "CAllocationCounter"], exclude: ["Fixtures"]),
         .tests("StateChangesTests", ["StateChanges", "StellarXDR", "TestSupport"]),
         .tests("ProtocolsTests", ["Protocols", "StateChanges", "StellarXDR", "TestSupport", crypto]),
-        .tests("LedgerSourcesTests", ["LedgerSources", "ObjectStores", "StellarXDR", "TestSupport", crypto, nioCore, nioPosix, logging]),
+        .tests(
+            "LedgerSourcesTests",
+            ["LedgerSources", "ObjectStores", "StellarXDR", "TestSupport", crypto, nioCore, nioPosix, nioEmbedded, logging]),
         .tests("ObjectStoresTests", ["ObjectStores", nioCore, nioPosix, nioHTTP1, cryptoExtras, logging]),
         .tests("PostgreSQLTests", ["PostgreSQL", "TestSupport"]),
         .tests("StoreTests", ["Store", "PostgreSQL", "Protocols", "StateChanges", "StellarXDR", "TestSupport", logging]),

@@ -106,6 +106,34 @@ struct RPCRetryTests {
         }
     }
 
+    @Test func `a response that stalls is given up`() async throws {
+        var options = RPCOptions()
+        options.idleTimeout = .milliseconds(200)
+        let body = Array(try SampleLedgers.response(1000...1000).utf8)
+        let half = Array(body.prefix(body.count / 2))
+        try await ScriptedServer.run([.slow(pieces: [half], pause: .zero, announced: body.count)], then: SampleLedgers.serve) {
+            [options] server, port in
+            try await withClient(port, options: options) { rpc in
+                try await rpc.expect(1000...1000, from: 1000, limit: 1)
+                #expect(rpc.retries == 1)
+            }
+            #expect(server.seen.count == 2)
+        }
+    }
+
+    @Test func `a slow response that goes on is awaited, however long it takes`() async throws {
+        var options = RPCOptions()
+        options.idleTimeout = .seconds(2)
+        let body = Array(try SampleLedgers.response(1000...1000).utf8)
+        let pieces = stride(from: 0, to: body.count, by: body.count / 6).map { Array(body[$0..<min(body.count, $0 + body.count / 6)]) }
+        try await ScriptedServer.run(
+            [.slow(pieces: pieces, pause: .milliseconds(500), announced: body.count)], then: SampleLedgers.serve
+        ) { [options] server, port in
+            try await withClient(port, options: options) { rpc in try await rpc.expect(1000...1000, from: 1000, limit: 1) }
+            #expect(server.seen.count == 1)
+        }
+    }
+
     @Test func `malformed JSON is tried three times and no more`() async throws {
         try await ScriptedServer.run(then: { _ in Self.garbage }) { server, port in
             let error = await withClientFailure(port) { rpc throws(LedgerSourceError) in try await rpc.fetched(from: 1000, limit: 1) }

@@ -1,39 +1,69 @@
 import LedgerSources
 import NIOCore
-import NIOPosix
+import NIOEmbedded
 import Testing
 
 /// Which responses are read on a thread.
 struct ReadingTurnsTests {
-    private let loop = MultiThreadedEventLoopGroup.singleton.next()
+    private let loop = EmbeddedEventLoop()
+    private let turns: ReadingTurns
 
-    @Test func `two are read at a time, then who has waited longest`() async throws {
-        let turns = ReadingTurns()
-        #expect(turns.take(on: loop) == nil)
-        #expect(turns.take(on: loop) == nil)
-        let third = try #require(turns.take(on: loop))
-        let fourth = try #require(turns.take(on: loop))
-        turns.giveBack()
-        try await third.get()
-        turns.giveBack()
-        try await fourth.get()
-        turns.giveBack()
-        turns.giveBack()
-        #expect(turns.take(on: loop) == nil)
-        #expect(turns.take(on: loop) == nil, "all were given back")
-        _ = try await #require(turns.take(on: loop)).get()
+    init() { turns = ReadingTurns(on: loop, patience: .milliseconds(20)) }
+
+    /// Whether its turn has come, for each that waits.
+    private final class Waiters {
+        var hasCome: [Bool] = []
+        func add(_ future: EventLoopFuture<Void>?) throws {
+            let index = hasCome.count
+            hasCome.append(false)
+            try #require(future).assumeIsolated().whenSuccess { self.hasCome[index] = true }
+        }
     }
 
-    /// Nobody gives a turn back, as where two responses have stalled.
-    @Test func `one that stalls holds the others up for a moment only`() async throws {
-        let turns = ReadingTurns()
-        #expect(turns.take(on: loop) == nil)
-        #expect(turns.take(on: loop) == nil)
-        for _ in 0..<3 { try await #require(turns.take(on: loop)).get() }
-        // Five turns are out; when they are back it is two again.
-        for _ in 0..<5 { turns.giveBack() }
-        #expect(turns.take(on: loop) == nil)
-        #expect(turns.take(on: loop) == nil)
-        try await #require(turns.take(on: loop)).get()
+    @Test func `one is read at a time, then who has waited longest`() throws {
+        #expect(turns.take() == nil)
+        let waiters = Waiters()
+        try waiters.add(turns.take())
+        try waiters.add(turns.take())
+        turns.giveBack()
+        #expect(waiters.hasCome == [true, false])
+        turns.giveBack()
+        #expect(waiters.hasCome == [true, true])
+        turns.giveBack()
+        #expect(turns.take() == nil, "all were given back")
+        try waiters.add(turns.take())
+        #expect(waiters.hasCome.last == false)
+    }
+
+    @Test func `those behind one that stalls wait a moment only`() throws {
+        #expect(turns.take() == nil)
+        let waiters = Waiters()
+        for _ in 0..<3 { try waiters.add(turns.take()) }
+        loop.advanceTime(by: .milliseconds(19))
+        #expect(waiters.hasCome == [false, false, false])
+        loop.advanceTime(by: .milliseconds(1))
+        #expect(waiters.hasCome == [true, false, false])
+        // What has the turn now may stall as well.
+        loop.advanceTime(by: .milliseconds(20))
+        #expect(waiters.hasCome == [true, true, false])
+        // Three are out; one more only when all are back.
+        turns.giveBack()
+        turns.giveBack()
+        #expect(waiters.hasCome == [true, true, false])
+        turns.giveBack()
+        #expect(waiters.hasCome == [true, true, true])
+    }
+
+    @Test func `however long one takes, nobody else is read while it makes progress`() throws {
+        #expect(turns.take() == nil)
+        let waiters = Waiters()
+        try waiters.add(turns.take())
+        for _ in 0..<100 {
+            loop.advanceTime(by: .milliseconds(15))
+            turns.progressed()
+        }
+        #expect(waiters.hasCome == [false])
+        loop.advanceTime(by: .milliseconds(20))
+        #expect(waiters.hasCome == [true])
     }
 }

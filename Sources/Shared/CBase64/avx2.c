@@ -95,19 +95,11 @@ TARGET ptrdiff_t cbase64_decode_avx2(const uint8_t *source, size_t length, uint8
     return cbase64_decode_tail(source, length, position, destination, written);
 }
 
-ptrdiff_t cbase64_decode(const uint8_t *source, size_t length, uint8_t *destination) {
-    return cbase64_has_avx2() ? cbase64_decode_avx2(source, length, destination) : cbase64_decode_scalar(source, length, destination);
-}
-
 #else
 
 bool cbase64_has_avx2(void) { return false; }
 
 ptrdiff_t cbase64_decode_avx2(const uint8_t *source, size_t length, uint8_t *destination) {
-    return cbase64_decode_scalar(source, length, destination);
-}
-
-ptrdiff_t cbase64_decode(const uint8_t *source, size_t length, uint8_t *destination) {
     return cbase64_decode_scalar(source, length, destination);
 }
 

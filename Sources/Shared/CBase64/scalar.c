@@ -1,8 +1,9 @@
 #include "internal.h"
 
-// Six-bit value of each character. BAD has the top bit, which no value has, so that one OR tells whether any of four characters is bad.
+// BAD has the top bit, which no value has, so that one OR tells whether any of four characters is bad.
 #define BAD 128
-static const uint8_t value_of[256] = {
+#define value_of cbase64_value_of
+const uint8_t value_of[256] = {
     BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD,
     BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD,
     BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD, BAD,  62, BAD, BAD, BAD,  63,

@@ -10,6 +10,8 @@ package enum Base64 {
         case scalar
         /// The one for AVX2; `scalar` where the processor has none.
         case avx2
+        /// The one for AVX-512; `scalar` where the processor has none.
+        case avx512
     }
 
     /// A character that is not base64, or a length that is no multiple of four (then `position` is the length).
@@ -37,7 +39,8 @@ package enum Base64 {
                 return switch decoder {
                 case .fastest: unsafe cbase64_decode(from, source.count, to)
                 case .avx2 where cbase64_has_avx2(): unsafe cbase64_decode_avx2(from, source.count, to)
-                case .avx2, .scalar: unsafe cbase64_decode_scalar(from, source.count, to)
+                case .avx512 where cbase64_has_avx512(): unsafe cbase64_decode_avx512(from, source.count, to)
+                case .avx2, .avx512, .scalar: unsafe cbase64_decode_scalar(from, source.count, to)
                 }
             }
         }

@@ -11,6 +11,8 @@ enum Reply: Sendable {
     case chunked(body: [UInt8], chunk: Int)
     /// Announces `announced` bytes, sends `body` and closes.
     case cut(body: [UInt8], announced: Int)
+    /// Sends a piece now and after each pause. Where more bytes are announced, the rest never comes, and the connection stays open.
+    case slow(pieces: [[UInt8]], pause: Duration, announced: Int)
     /// Neither length nor chunks: the end of the connection is the end of the body.
     case untilClose(body: [UInt8])
     /// Closes without a byte, as a peer does that had given the connection up.
@@ -169,6 +171,11 @@ private final class ConnectionHandler: ChannelInboundHandler {
             write(Array("0\r\n\r\n".utf8), context)
         case .cut(let body, let announced):
             send(["HTTP/1.1 200 OK\r\ncontent-length: \(announced)\r\n\r\n"], body, context, close: true)
+        case .slow(let pieces, let pause, let announced):
+            write(Array("HTTP/1.1 200 OK\r\ncontent-length: \(announced)\r\n\r\n".utf8), context)
+            for (index, piece) in pieces.enumerated() {
+                context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(pause) * index) { self.write(piece, context) }
+            }
         case .untilClose(let body):
             send(["HTTP/1.1 200 OK\r\n\r\n"], body, context, close: true)
         case .close: context.close(promise: nil)

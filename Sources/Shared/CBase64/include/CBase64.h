@@ -24,4 +24,10 @@ bool cbase64_has_avx2(void);
 /// 32 characters a step with AVX2. Call it only where `cbase64_has_avx2()`; elsewhere it is the scalar decoder.
 ptrdiff_t cbase64_decode_avx2(const uint8_t *source, size_t length, uint8_t *destination);
 
+/// Whether `cbase64_decode_avx512` may be called: AVX-512 with its byte permutations (VBMI), as Ice Lake and Zen 4 have it.
+bool cbase64_has_avx512(void);
+
+/// 64 characters a step with AVX-512. Call it only where `cbase64_has_avx512()`; elsewhere it is the scalar decoder.
+ptrdiff_t cbase64_decode_avx512(const uint8_t *source, size_t length, uint8_t *destination);
+
 #endif

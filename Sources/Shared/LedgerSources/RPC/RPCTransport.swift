@@ -62,7 +62,7 @@ final class RPCTransport: Sendable {
         // A redirect could carry credentials elsewhere, and a POST that becomes a GET is of no use: it is refused with its status.
         var configuration = HTTPClient.Configuration(
             redirectConfiguration: .disallow,
-            timeout: .init(connect: TimeAmount(options.connectTimeout), read: TimeAmount(options.idleTimeout)),
+            timeout: .init(connect: TimeAmount(options.connectTimeout)),
             connectionPool: .init(
                 idleTimeout: TimeAmount(options.connectionIdleTimeout),
                 concurrentHTTP1ConnectionsPerHostSoftLimit: max(1, (options.maximumConnections + threads - 1) / threads)),
@@ -80,7 +80,7 @@ final class RPCTransport: Sendable {
         }
         lanes = (0..<threads).map { [configuration] _ in
             let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-            return (HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration), group, ReadingTurns())
+            return (HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration), group, ReadingTurns(on: group.any()))
         }
     }
 
@@ -116,7 +116,7 @@ final class RPCTransport: Sendable {
             return lane
         }
         defer { load.withLock { $0[lane] -= 1 } }
-        receiver.readInTurns(lanes[lane].turns)
+        receiver.prepare(turns: lanes[lane].turns, idleTimeout: TimeAmount(options.idleTimeout))
         // Under the lock, so that every request is known to the client before `shutdown` ends them all: one that came later would hear of it
         // on an event loop that no longer runs, which is never.
         let begun = isClosed.withLock { closed in

@@ -30,6 +30,10 @@ final class ResponseReceiver: HTTPClientResponseDelegate {
         var turn: ReadingTurns?
         /// What gives turns, where ledgers are expected.
         var turns: ReadingTurns?
+        var idleTimeout = TimeAmount.seconds(30)
+        /// When the last piece was taken.
+        var progress = NIODeadline.now()
+        var idleTimer: Scheduled<Void>?
     }
 
     /// Longest response that is kept.
@@ -46,13 +50,33 @@ final class ResponseReceiver: HTTPClientResponseDelegate {
         self.onBegin = onBegin
     }
 
-    /// From here on ledgers are read only when it is this response's turn.
-    func readInTurns(_ turns: ReadingTurns) {
-        state.withLock { state in if state.ledgers != nil { state.turns = turns } }
+    /// Before the request is sent: ledgers are read only when it is this response's turn, and without a byte for so long the request fails.
+    func prepare(turns: ReadingTurns, idleTimeout: TimeAmount) {
+        state.withLock { state in
+            if state.ledgers != nil { state.turns = turns }
+            state.idleTimeout = idleTimeout
+        }
     }
 
     /// Whether anything of a response has arrived.
     var hasBegun: Bool { state.withLock { $0.head != nil } }
+
+    func didSendRequest(task: HTTPClient.Task<Void>) {
+        state.withLock { $0.progress = .now() }
+        failIfIdle(task)
+    }
+
+    /// Looks again when the time-out would be over. The client can watch over it as well, but sets a timer for every read.
+    private func failIfIdle(_ task: HTTPClient.Task<Void>) {
+        let isIdle = state.withLock { state in
+            if state.isOver { return false }
+            let end = state.progress + state.idleTimeout
+            if end <= .now() { return true }
+            state.idleTimer = task.eventLoop.scheduleTask(deadline: end) { self.failIfIdle(task) }
+            return false
+        }
+        if isIdle { task.fail(reason: HTTPClientError.readTimeout) }
+    }
 
     func didReceiveHead(task: HTTPClient.Task<Void>, _ head: HTTPResponseHead) -> EventLoopFuture<Void> {
         let encoding = head.headers.first(name: "content-encoding")
@@ -72,7 +96,7 @@ final class ResponseReceiver: HTTPClientResponseDelegate {
     func didReceiveBodyPart(task: HTTPClient.Task<Void>, _ part: ByteBuffer) -> EventLoopFuture<Void> {
         let turns = state.withLock { $0.turn == nil && !$0.isOver ? $0.turns : nil }
         guard let turns else { return take(task, part) }
-        guard let wait = turns.take(on: task.eventLoop) else {
+        guard let wait = turns.take() else {
             begin(turns)
             return take(task, part)
         }
@@ -106,7 +130,11 @@ final class ResponseReceiver: HTTPClientResponseDelegate {
         }
     }
 
-    func didFinishRequest(task: HTTPClient.Task<Void>) throws {}
+    func didFinishRequest(task: HTTPClient.Task<Void>) throws { stopIdleTimer() }
+
+    func didReceiveError(task: HTTPClient.Task<Void>, _ error: any Error) { stopIdleTimer() }
+
+    private func stopIdleTimer() { state.withLock { $0.idleTimer.take() }?.cancel() }
 
     /// What was received. No further piece is taken.
     func end() -> (head: ResponseHead?, bytes: Int, small: ByteBuffer, json: JSONStream, ledgers: LedgersStream?) {
@@ -122,7 +150,12 @@ final class ResponseReceiver: HTTPClientResponseDelegate {
     private func step(_ task: HTTPClient.Task<Void>, _ body: (inout State) throws -> Void) -> EventLoopFuture<Void> {
         do {
             // Pieces may still come after the task was cancelled; nobody waits for them any more.
-            try state.withLock { state in if !state.isOver { try body(&state) } }
+            try state.withLock { state in
+                if state.isOver { return }
+                try body(&state)
+                state.progress = .now()
+                state.turn?.progressed()
+            }
             return task.eventLoop.makeSucceededVoidFuture()
         } catch {
             return task.eventLoop.makeFailedFuture(error)

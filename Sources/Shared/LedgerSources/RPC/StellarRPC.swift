@@ -24,8 +24,9 @@ public struct RPCOptions: Sendable {
     public var ledgerMemory: Int = 48 << 20
     /// Longest ledger that is taken, in bytes of XDR.
     public var longestLedger: Int = 128 << 20
-    /// Bytes that one read from a socket brings: longer ones cost more in the cache than they save in calls.
-    public var readBufferBytes: Int = 1 << 17
+    /// Bytes that one read from a socket brings at most. Each read passes through the HTTP client, which costs as much as copying 100 KB; longer ones take
+    /// more memory in every connection than they save.
+    public var readBufferBytes: Int = 1 << 18
     /// How pages are sized at the start.
     public var pageSizer: PageSizer = PageSizer()
 
