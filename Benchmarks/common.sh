@@ -81,12 +81,12 @@ SQL
         { read -r b e; echo "$(date -d "${e#ts=}" +%s.%N) $(date -d "${b#ts=}" +%s.%N)" | awk '{ printf "%.2f", $1 - $2 }'; })
     rows=$(sql --command 'select count(*) from state_changes')
     once=$(curl -fsS "$url/stats" | tr -d ' \n' | sed -E 's/.*"served":([0-9]+).*/\1/')
-    cat "$work"/usage.* | awk -v name="$name" -v n="$ledgers" -v s="$seconds" -v rows="$rows" -v served="$once" \
+    cat "$work"/usage.* | awk -v name="$name" -v n="$ledgers" -v s="$seconds" -v rows="$rows" -v served="$once" -v bare="${bare:-}" \
         -v sim="$(cpu $simulator)" -v simpeak="$(peak $simulator)" '
         { sub(/^wallet-backend-?/, "", $1); if ($1 == "") $1 = "coordinator"; ms[$1] += $2 * 1000 / n; if ($3 > mb[$1]) mb[$1] = $3 }
         END {
             printf "%-34s %6.0f ledgers/s  %8d rows  served/ledger %.3f  CPU ms/ledger:", name, n / s, rows, served / n
-            for (p in ms) printf " %s %.2f", p, ms[p]
+            for (p in ms) printf " %s %.2f%s", p, ms[p], p == "fetcher" && bare ? sprintf(" (%.1f x bare receive)", ms[p] / bare) : ""
             printf " simulator %.2f  peak MB:", sim * 1000 / n
             for (p in mb) printf " %s %d", p, mb[p]
             printf " simulator %d\n", simpeak

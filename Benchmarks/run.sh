@@ -25,6 +25,11 @@ echo "Reading, one thread:"
 "$programs/ledger-walk-benchmark" "$work/walk" 200
 echo
 echo "$kind: $ledgers a run, $(nproc) cores"
+serve "${source_arguments[@]}"
+simulator=$!
+bare=$(python3 Benchmarks/bare-receive.py "$rpc" 1000 "$((ledgers < 4000 ? ledgers : 4000))" 14)
+kill $simulator
+echo "bare receive of the same bytes, one thread: $bare ms of CPU per ledger"
 measure "1 fetcher" "--fetchers 1" "$ledgers" 0 "${source_arguments[@]}"
 measure "2 fetchers" "--fetchers 2" "$ledgers" 0 "${source_arguments[@]}"
 measure "2 fetchers, 100 ms latency" "--fetchers 2" "$ledgers" 100 "${source_arguments[@]}"

@@ -102,7 +102,7 @@ struct RPCRetryTests {
                 try await rpc.expect(1000...1000, from: 1000, limit: 200)
                 #expect(rpc.requestLength(from: 1001) == 1)
             }
-            #expect(server.seen.map { $0.asked?.limit } == [7, 3, 1, 1])
+            #expect(server.seen.map { $0.asked?.limit } == [8, 4, 2, 1])
         }
     }
 

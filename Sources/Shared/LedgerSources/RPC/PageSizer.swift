@@ -24,10 +24,10 @@ public struct PageSizer: Sendable, Hashable {
     private static let pagesRemembered = 8
 
     /// - Parameters:
-    ///   - targetBytes: response bytes per page. 10 MB are about seven pubnet ledgers: long enough that the round trip hardly counts, short enough for the
-    ///     server, which makes a page as a whole.
+    ///   - targetBytes: response bytes per page. 20 MB are about fourteen pubnet ledgers: long enough that a request's own cost hardly counts, which is
+    ///     three quarters of a ledger's; short enough for the server, which makes a page as a whole.
     ///   - maximum: stellar-rpc takes at most 200 unless configured otherwise.
-    public init(targetBytes: Int = 10_000_000, maximum: Int = 200) {
+    public init(targetBytes: Int = 20_000_000, maximum: Int = 200) {
         self.targetBytes = max(1, targetBytes)
         self.maximum = max(1, maximum)
         self.ceiling = self.maximum
