@@ -31,6 +31,10 @@ bench: setup ## Measure: ledgers/s and CPU per process
 	@$(SWIFT) build -c release
 	@Benchmarks/run.sh .build/release
 
+bench-lake: setup ## Measure: migrations from data lakes, in a folder and over HTTP
+	@$(SWIFT) build -c release
+	@Benchmarks/lake.sh .build/release
+
 bench-ingest: setup ## Measure: how live ingestion catches up, by the number of tracked contracts
 	@$(SWIFT) build -c release
 	@Benchmarks/ingest-contracts.sh .build/release

@@ -50,13 +50,22 @@ serve() {
     rpc=${line#listening on }
 }
 
-# measure NAME "migration flags" LEDGERS LATENCY simulator-arguments...: one run, one line. Where `beside` names a function, that is called when the
-# run has begun, with the simulator's arguments; a worker that it starts goes into `company`.
+# measure NAME "migration flags" LEDGERS LATENCY simulator-arguments...: one run from an RPC, one line. Where `beside` names a function, that is called when
+# the run has begun, with the simulator's arguments; a worker that it starts goes into `company`.
 measure() {
-    local name=$1 flags=$2 ledgers=$3 latency=$4 first last rpc simulator company=
+    local name=$1 flags=$2 ledgers=$3 latency=$4 rpc simulator company=
     shift 4
     serve --latency "$latency" "$@"
     simulator=$!
+    migrate "$name" "$flags --rpc-url $rpc" "$ledgers" simulator $simulator "$rpc/stats" "$@"
+    kill $simulator
+    wait $simulator 2>/dev/null || true
+}
+
+# migrate NAME "migration flags" LEDGERS SERVER "pids of the server" "address of its counters" arguments for `beside`...: a migration of so many ledgers from 1000 on.
+migrate() {
+    local name=$1 flags=$2 ledgers=$3 server=$4 servers=$5 counters=$6 first last
+    shift 6
     first=1000 last=$((1000 + ledgers - 1))
     sql --set contracts="$contracts" --set first=$first --set last=$last <<'SQL'
 truncate state_changes, ingest_store, protocol_contracts;
@@ -69,29 +78,50 @@ insert into ingest_store values ('oldest_ingest_ledger', :'first'), ('latest_ing
 checkpoint;
 SQL
     rm -f "$work"/usage.*
-    "$programs/wallet-backend" protocol-migrate history --protocol-id SEP50 SEP41 --database-url "$DATABASE_URL" --rpc-url "$rpc" \
+    "$programs/wallet-backend" protocol-migrate history --protocol-id SEP50 SEP41 --database-url "$DATABASE_URL" \
         --network-passphrase "$network" --network bench --convergence-wait 0 $flags 2>"$work/log" &
-    local run=$! url=$rpc
+    local run=$!
     ${beside:-true} "$@"
-    watch_workers $run $company
+    watch_workers $run ${company:-}
     wait $run || { tail -n 5 "$work/log" >&2; return 1; }
     # From the beginning of the round to its last commit: starting the processes is not what is measured.
-    local seconds rows once
+    local seconds rows once=0 cost=0 memory=0 process
     seconds=$(awk '/msg="round begins"/ && !b { b = $1 } /msg="round complete"/ { e = $1 } END { print b, e }' "$work/log" |
         { read -r b e; echo "$(date -d "${e#ts=}" +%s.%N) $(date -d "${b#ts=}" +%s.%N)" | awk '{ printf "%.2f", $1 - $2 }'; })
     rows=$(sql --command 'select count(*) from state_changes')
-    once=$(curl -fsS "$url/stats" | tr -d ' \n' | sed -E 's/.*"served":([0-9]+).*/\1/')
+    [ -z "$counters" ] || once=$(curl -fsS "$counters" | tr -d ' \n' | sed -E 's/.*"served":([0-9]+).*/\1/')
+    for process in $servers; do
+        cost=$(awk -v a="$cost" -v b="$(cpu "$process")" 'BEGIN { print a + b }')
+        memory=$((memory + $(peak "$process")))
+    done
     cat "$work"/usage.* | awk -v name="$name" -v n="$ledgers" -v s="$seconds" -v rows="$rows" -v served="$once" -v bare="${bare:-}" \
-        -v sim="$(cpu $simulator)" -v simpeak="$(peak $simulator)" '
+        -v server="$server" -v cost="$cost" -v memory="$memory" '
         { sub(/^wallet-backend-?/, "", $1); if ($1 == "") $1 = "coordinator"; ms[$1] += $2 * 1000 / n; if ($3 > mb[$1]) mb[$1] = $3 }
         END {
-            printf "%-34s %6.0f ledgers/s  %8d rows  served/ledger %.3f  CPU ms/ledger:", name, n / s, rows, served / n
+            printf "%-34s %6.0f ledgers/s  %8d rows", name, n / s, rows
+            if (served > 0) printf "  served/ledger %.3f", served / n
+            printf "  CPU ms/ledger:"
             for (p in ms) printf " %s %.2f%s", p, ms[p], p == "fetcher" && bare ? sprintf(" (%.1f x bare receive)", ms[p] / bare) : ""
-            printf " simulator %.2f  peak MB:", sim * 1000 / n
+            if (server) printf " %s %.2f", server, cost * 1000 / n
+            printf "  peak MB:"
             for (p in mb) printf " %s %d", p, mb[p]
-            printf " simulator %d\n", simpeak
+            if (server) printf " %s %d", server, memory
+            printf "\n"
         }'
-    kill $simulator
-    wait $simulator 2>/dev/null || true
 }
 
+# What the benchmarks migrate: real pubnet ledgers where there are any, else generated ones of the same size. Sets contracts, source_arguments and kind.
+#   PUBNET_LEDGERS=DIR   a folder with the twelve consecutive pubnet ledgers 63092982-63092993
+#   $1                   how many
+choose_ledgers() {
+    [ -n "${PUBNET_LEDGERS:-}" ] || [ ! -d ../shared/ledgers/pubnet ] || PUBNET_LEDGERS=../shared/ledgers/pubnet
+    if [ -n "${PUBNET_LEDGERS:-}" ]; then
+        contracts=$(awk 'BEGIN { printf "{\"SEP41\": [" } { printf "%s\"%s\"", (NR > 1 ? "," : ""), $1 } END { print "], \"SEP50\": []}" }' "$PUBNET_LEDGERS/contracts.txt")
+        source_arguments=(--ledgers "$PUBNET_LEDGERS" --repeat 1000 "$1")
+        kind="pubnet ledgers, repeated"
+    else
+        contracts=$("$programs/ledger-simulator" contracts --seed 7)
+        source_arguments=(--seed 7 --first 1000 --count "$1" --events 20)
+        kind="generated ledgers"
+    fi
+}

@@ -8,17 +8,11 @@
 source "$(dirname "$0")/common.sh"
 ledgers=${LEDGERS:-3000}
 
-[ -n "${PUBNET_LEDGERS:-}" ] || [ ! -d ../shared/ledgers/pubnet ] || PUBNET_LEDGERS=../shared/ledgers/pubnet
+choose_ledgers "$ledgers"
+mkdir "$work/walk"
 if [ -n "${PUBNET_LEDGERS:-}" ]; then
-    contracts=$(awk 'BEGIN { printf "{\"SEP41\": [" } { printf "%s\"%s\"", (NR > 1 ? "," : ""), $1 } END { print "], \"SEP50\": []}" }' "$PUBNET_LEDGERS/contracts.txt")
-    source_arguments=(--ledgers "$PUBNET_LEDGERS" --repeat 1000 "$ledgers")
-    kind="pubnet ledgers, repeated"
-    mkdir "$work/walk"
     for file in "$PUBNET_LEDGERS"/ledger-630929*.xdr.gz; do gzip -dc "$file" >"$work/walk/$(basename "$file" .gz)"; done
 else
-    contracts=$("$programs/ledger-simulator" contracts --seed 7)
-    source_arguments=(--seed 7 --first 1000 --count "$ledgers" --events 20)
-    kind="generated ledgers"
     "$programs/ledger-simulator" make --seed 7 --first 1000 --count 12 --events 20 --out "$work/walk"
 fi
 echo "Reading, one thread:"

@@ -10,10 +10,12 @@ public protocol ObjectStore: Sendable {
 
     /// The object with this key (relative to the path), whole.
     ///
-    /// - Parameter limit: most bytes that are taken.
+    /// - Parameters:
+    ///   - limit: most bytes that are taken.
+    ///   - onArrival: called once all of the object is here, on the thread that received it; the caller itself may have to wait for a thread.
     /// - Returns: nil where there is no such object.
     /// - Throws: `tooLarge` beyond the limit, else why the object could not be had.
-    func get(_ key: String, limit: Int) async throws(ObjectStoreError) -> ByteBuffer?
+    func get(_ key: String, limit: Int, onArrival: @escaping @Sendable () -> Void) async throws(ObjectStoreError) -> ByteBuffer?
 
     /// The first keys (relative to the path) in the order of the store, ascending by their bytes, that begin with `prefix`.
     ///
@@ -23,4 +25,11 @@ public protocol ObjectStore: Sendable {
 
     /// Ends connections and threads. Calls under way end with `closed`, and so do later ones.
     func shutdown() async
+}
+
+extension ObjectStore {
+    /// The object with this key, for a caller to whom its arrival alone says nothing.
+    public func get(_ key: String, limit: Int) async throws(ObjectStoreError) -> ByteBuffer? {
+        try await get(key, limit: limit) {}
+    }
 }

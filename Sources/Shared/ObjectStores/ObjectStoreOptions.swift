@@ -19,7 +19,7 @@ public struct ObjectStoreOptions: Sendable {
     public var connectionIdleTimeout: Duration = .seconds(15)
     /// Most connections, hence requests in flight; further ones queue.
     public var maximumConnections: Int
-    /// Bytes that one read from a socket can bring.
+    /// Bytes that one read from a socket brings at most: a buffer of that size is kept for every connection.
     public var readBufferBytes: Int
     /// Threads that do the receiving (HTTP) or the reading (folder, four at least).
     public var eventLoopThreads: Int = 1
@@ -37,7 +37,7 @@ public struct ObjectStoreOptions: Sendable {
     /// - Parameter environment: nil: that of this process.
     public init(
         region: String = "us-east-2", endpointURL: String? = nil, unsigned: Bool = false, connectTimeout: Duration = .seconds(5),
-        requestTimeout: Duration = .seconds(60), maximumConnections: Int = 128, readBufferBytes: Int = 256 << 10,
+        requestTimeout: Duration = .seconds(60), maximumConnections: Int = 128, readBufferBytes: Int = 64 << 10,
         environment: [String: String]? = nil, logger: Logger = Logger(label: "object-stores")
     ) {
         self.region = region

@@ -4,6 +4,8 @@ internal import CZstd
 public enum ZstdError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The bytes are no zstd frame or a damaged one; the text is libzstd's name of the error.
     case damaged(String)
+    /// The stream ends in the middle of a frame.
+    case cut
     /// The frame asks for a window of more than so many bytes.
     case windowTooLarge(limit: Int)
     /// libzstd got no memory.
@@ -17,6 +19,7 @@ public enum ZstdError: Error, Sendable, Hashable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .damaged(let name): "damaged zstd frame: \(name)"
+        case .cut: "the zstd frame ends in the middle"
         case .windowTooLarge(let limit): "zstd frame with a window of more than \(limit) bytes, which no ledger file has: refused"
         case .outOfMemory: "no memory for a zstd frame"
         case .unsupported(let name): "zstd frame that this libzstd cannot read: \(name)"
@@ -31,6 +34,7 @@ public enum ZstdError: Error, Sendable, Hashable, CustomStringConvertible {
         self =
             switch ZSTD_getErrorCode(result) {
             case ZSTD_error_frameParameter_windowTooLarge: .windowTooLarge(limit: ZstdStream.windowLimit)
+            case ZSTD_error_srcSize_wrong: .cut
             case ZSTD_error_memory_allocation: .outOfMemory
             case ZSTD_error_version_unsupported, ZSTD_error_frameParameter_unsupported, ZSTD_error_dictionary_wrong: .unsupported(name)
             case ZSTD_error_parameter_unsupported, ZSTD_error_parameter_combination_unsupported, ZSTD_error_parameter_outOfBound:

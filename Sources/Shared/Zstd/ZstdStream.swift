@@ -83,6 +83,24 @@ internal import CZstd
         }
     }
 
+    /// Decompresses a whole stream at once. That takes no window, and each byte is written once only.
+    /// - Parameters:
+    ///   - input: all of the stream.
+    ///   - output: where the content goes; what is in it behind the content is lost.
+    /// - Returns: the bytes written; nil where the content has no room in `output`.
+    /// - Throws: what is wrong with the stream.
+    public mutating func readWhole(_ input: Span<UInt8>, into output: inout [UInt8]) throws(ZstdError) -> Int? {
+        begin()
+        guard !input.isEmpty else { throw .cut }
+        let result = unsafe input.withUnsafeBufferPointer { source in
+            unsafe output.withUnsafeMutableBufferPointer { target in
+                unsafe ZSTD_decompressDCtx(context, target.baseAddress, target.count, source.baseAddress, source.count)
+            }
+        }
+        if ZSTD_getErrorCode(result) == ZSTD_error_dstSize_tooSmall { return nil }
+        return try ZstdError.check(result)
+    }
+
     /// One call of libzstd, which goes as far as input, room and frame let it.
     private mutating func step(
         _ input: Span<UInt8>, _ offset: Int, _ output: inout [UInt8], _ room: Range<Int>

@@ -1,5 +1,6 @@
 public import Logging
 internal import NIOCore
+internal import NIOPosix
 public import ObjectStores
 internal import StellarXDR
 internal import Synchronization
@@ -47,10 +48,19 @@ public final class DataLake: LedgerSource {
         var bytesReceived = 0
     }
 
+    /// Of one file. From its arrival on there is work for a thread, whether or not one is free.
+    private final class Arrival: Sendable {
+        let asked = ContinuousClock.now
+        let isHere = Mutex(false)
+    }
+
     private let store: any ObjectStore
     private let options: DataLakeOptions
     private let retrying: Retrying
     private let readers: LakeFileReaders
+    /// Threads that decompress and walk. A file keeps one busy for a millisecond and more: on the threads that all tasks share, each step of every other
+    /// request would wait behind it.
+    private let processors: NIOThreadPool
     private let inFlight: Mutex<InFlight>
     private let state = Mutex(State())
     private let logger: Logger
@@ -67,6 +77,8 @@ public final class DataLake: LedgerSource {
         self.logger = logger
         retrying = Retrying(policy: retry, endpoint: store.address, logger: logger)
         readers = LakeFileReaders(longestLedger: options.longestLedger)
+        processors = NIOThreadPool(numberOfThreads: max(1, options.threads))
+        processors.start()
         inFlight = Mutex(InFlight(options.requestsInFlight, lanes: options.threads, first: 16))
     }
 
@@ -80,7 +92,11 @@ public final class DataLake: LedgerSource {
     public var bytesReceived: Int { state.withLock { $0.bytesReceived } }
 
     /// Ends all requests and connections.
-    public func shutdown() async { await store.shutdown() }
+    public func shutdown() async {
+        await store.shutdown()
+        // Nothing else shuts it down.
+        try? await processors.shutdownGracefully()
+    }
 
     /// To the end of the ledger's file.
     public func requestLength(from first: UInt32) -> Int {
@@ -190,9 +206,11 @@ public final class DataLake: LedgerSource {
 
     // MARK: files
 
-    private func get(_ key: String, limit: Int) async throws(AttemptFailure) -> ByteBuffer? {
+    private func get(
+        _ key: String, limit: Int, onArrival: @escaping @Sendable () -> Void = {}
+    ) async throws(AttemptFailure) -> ByteBuffer? {
         do throws(ObjectStoreError) {
-            return try await store.get(key, limit: limit)
+            return try await store.get(key, limit: limit, onArrival: onArrival)
         } catch {
             throw AttemptFailure(store: error)
         }
@@ -222,12 +240,13 @@ public final class DataLake: LedgerSource {
     }
 
     /// The file that has this ledger; nil where it is not there.
-    private func file(of ledger: UInt32, _ description: Description) async throws(AttemptFailure) -> ByteBuffer? {
+    private func file(
+        of ledger: UInt32, _ description: Description, onArrival: @escaping @Sendable () -> Void = {}
+    ) async throws(AttemptFailure) -> ByteBuffer? {
         let suffixes = description.suffix.map { [$0] } ?? LakeFileName.Extension.allCases
         for suffix in suffixes {
-            guard let file = try await get(description.layout.key(of: ledger, extension: suffix), limit: options.longestFile) else {
-                continue
-            }
+            let key = description.layout.key(of: ledger, extension: suffix)
+            guard let file = try await get(key, limit: options.longestFile, onArrival: onArrival) else { continue }
             state.withLock { state in
                 state.description?.suffix = suffix
                 state.newest = max(state.newest ?? 0, description.layout.ledgers(inFileOf: ledger).upperBound)
@@ -267,22 +286,42 @@ public final class DataLake: LedgerSource {
     }
 
     private func attempt(
-        _ wanted: ClosedRange<UInt32>, _ body: @Sendable (UInt32, RawSpan) throws -> Void
+        _ wanted: ClosedRange<UInt32>, _ body: @escaping @Sendable (UInt32, RawSpan) throws -> Void
     ) async throws(AttemptFailure) -> Result<ChainLink, any Error> {
         let description = try await description()
-        let began = ContinuousClock.now
         let first = wanted.lowerBound
+        let arrival = Arrival()
+        defer { if arrival.isHere.withLock({ $0 }) { inFlight.withLock { $0.ended(at: .now) } } }
         let file: ByteBuffer
         do throws(AttemptFailure) {
-            guard let found = try await self.file(of: first, description) else { throw try await missing(first, description) }
+            let found = try await self.file(of: first, description) {
+                arrival.isHere.withLock { $0 = true }
+                let now = ContinuousClock.now
+                self.inFlight.withLock { $0.began(at: now, after: now - arrival.asked) }
+            }
+            guard let found else { throw try await missing(first, description) }
             file = found
         } catch {
             if error.code == .overloaded || error.code == .timeout { inFlight.withLock { $0.refused() } }
             throw error
         }
-        let now = ContinuousClock.now
-        inFlight.withLock { $0.began(at: now, after: now - began) }
-        defer { inFlight.withLock { $0.ended(at: .now) } }
+        do {
+            return try await processors.runIfActive { try self.read(file, wanted, description, body) }
+        } catch let failure as AttemptFailure {
+            throw failure
+        } catch {
+            // What the threads say of work that they have not begun.
+            throw Task.isCancelled
+                ? AttemptFailure(.cancelled, "the ledgers are not wanted any more") : AttemptFailure(.closed, "the lake was shut down")
+        }
+    }
+
+    /// Passes on what a file has of the ledgers wanted, on a thread that does nothing else. What `body` throws is no failure of the file's.
+    private func read(
+        _ file: ByteBuffer, _ wanted: ClosedRange<UInt32>, _ description: Description,
+        _ body: @Sendable (UInt32, RawSpan) throws -> Void
+    ) throws(AttemptFailure) -> Result<ChainLink, any Error> {
+        let first = wanted.lowerBound
         var chain = LedgerChain(endpoint: endpoint)
         do {
             try readers.withReader { reader in

@@ -4,7 +4,7 @@ internal import Synchronization
 internal import Zstd
 
 /// Reads the ledgers out of a lake's files (zstd of a `LedgerCloseMetaBatch`, SEP-54), one file after the other in the same memory: the decompression
-/// context, and as much of a file's content as its largest ledger takes.
+/// context, and as much of a file's content as its largest ledger takes. A file of one ledger is decompressed at once, others as far as they are read.
 final class LakeFileReader: Sendable {
     private struct State: ~Copyable {
         var zstd: ZstdStream
@@ -63,6 +63,7 @@ final class LakeFileReader: Sendable {
         try state.withLock { state in
             state.begin()
             let input = file.readableBytesUInt8Span
+            if name.count == 1 { try readWhole(input, what, &state) }
             while state.unread.count < LedgerBatchHeader.byteCount, try more(input, what, &state) {}
             let ledgers = try header(state, what)
             // The first file of a network begins with ledger 2, whatever its name says.
@@ -119,6 +120,27 @@ final class LakeFileReader: Sendable {
         }
     }
 
+    /// Decompresses the file at once, into as much memory as it takes.
+    private func readWhole(_ input: Span<UInt8>, _ what: String, _ state: inout State) throws(AttemptFailure) {
+        while true {
+            do throws(ZstdError) {
+                if let count = try state.zstd.readWhole(input, into: &state.bytes) {
+                    state.unread = 0..<count
+                    state.isOver = true
+                    return
+                }
+            } catch {
+                throw Self.failure(error, what)
+            }
+            try state.makeRoom(longestLedger, what)
+        }
+    }
+
+    private static func failure(_ error: ZstdError, _ what: String) -> AttemptFailure {
+        error == .cut
+            ? AttemptFailure(.cutResponse, "\(what) ends in the middle") : AttemptFailure(.malformedResponse, "\(what): \(error)")
+    }
+
     /// Decompresses more of the file; false where there is no more.
     private func more(_ input: Span<UInt8>, _ what: String, _ state: inout State) throws(AttemptFailure) -> Bool {
         guard !state.isOver else { return false }
@@ -128,7 +150,7 @@ final class LakeFileReader: Sendable {
             written = try state.zstd.read(
                 input, from: &state.offset, into: &state.bytes, at: state.unread.upperBound..<state.bytes.count)
         } catch {
-            throw AttemptFailure(.malformedResponse, "\(what): \(error)")
+            throw Self.failure(error, what)
         }
         state.unread = state.unread.lowerBound..<state.unread.upperBound + written
         if written > 0 { return true }

@@ -68,10 +68,12 @@ package final class BucketStore: ObjectStore {
         }
     }
 
-    package func get(_ key: String, limit: Int) async throws(ObjectStoreError) -> ByteBuffer? {
+    package func get(
+        _ key: String, limit: Int, onArrival: @escaping @Sendable () -> Void
+    ) async throws(ObjectStoreError) -> ByteBuffer? {
         try HTTPStore.requirePlain(key, address)
         do throws(ObjectStoreError) {
-            switch try await ask(.object(path.isEmpty ? key : "\(path)/\(key)"), limit: limit) {
+            switch try await ask(.object(path.isEmpty ? key : "\(path)/\(key)"), limit: limit, onArrival: onArrival) {
             case .answer(let answer, _): return answer.body
             case .refusal(let refusal, let authorization, let region):
                 if refusal.meansNoSuchKey { return nil }
@@ -144,7 +146,9 @@ package final class BucketStore: ObjectStore {
     }
 
     /// Asks, and once more where the store says what to change: the region, or credentials that have expired.
-    private func ask(_ question: BucketQuestion, limit: Int) async throws(ObjectStoreError) -> Outcome {
+    private func ask(
+        _ question: BucketQuestion, limit: Int, onArrival: @escaping @Sendable () -> Void = {}
+    ) async throws(ObjectStoreError) -> Outcome {
         var isCorrected = false
         var isRenewed = false
         var authorization = try await authorizations.current()
@@ -152,7 +156,7 @@ package final class BucketStore: ObjectStore {
             let region = state.withLock { $0.region }
             let date = now()
             let answer = try await transport.send(
-                requests.make(question, authorization, region: region, date: date), limit: limit)
+                requests.make(question, authorization, region: region, date: date), limit: limit, onArrival: onArrival)
             if answer.status == 200 { return .answer(answer, authorization) }
             let refusal = BucketRefusal(answer, now: date)
             if refusal.meansOtherRegion, let right = refusal.region, right != region, !isCorrected {

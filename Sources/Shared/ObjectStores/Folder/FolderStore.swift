@@ -17,11 +17,16 @@ package final class FolderStore: ObjectStore {
         pool.start()
     }
 
-    package func get(_ key: String, limit: Int) async throws(ObjectStoreError) -> ByteBuffer? {
+    package func get(
+        _ key: String, limit: Int, onArrival: @escaping @Sendable () -> Void
+    ) async throws(ObjectStoreError) -> ByteBuffer? {
         try HTTPStore.requirePlain(key, address)
         let folder = folder
         return try await run(key) {
-            if let bytes = try BlockingFile.read("\(folder)/\(key)", limit: limit) { return bytes }
+            if let bytes = try BlockingFile.read("\(folder)/\(key)", limit: limit) {
+                onArrival()
+                return bytes
+            }
             // A folder that was not mounted is not one without files.
             guard try BlockingFile.isFolder(folder.isEmpty ? "/" : folder) else { throw NoFolder() }
             return nil

@@ -23,6 +23,7 @@ package final class AnswerCollector: HTTPClientResponseDelegate {
     }
 
     private let limit: Int
+    private let onArrival: @Sendable () -> Void
     private let state = Mutex(State())
 
     /// A buffer is made for so many bytes where the length is not announced.
@@ -30,8 +31,9 @@ package final class AnswerCollector: HTTPClientResponseDelegate {
     /// Of an answer that holds no object, so much is kept: error documents are shorter.
     private static let errorBytes = 1 << 16
 
-    package init(limit: Int) {
+    package init(limit: Int, onArrival: @escaping @Sendable () -> Void = {}) {
         self.limit = limit
+        self.onArrival = onArrival
     }
 
     /// Whether anything of a response has arrived.
@@ -78,6 +80,7 @@ package final class AnswerCollector: HTTPClientResponseDelegate {
 
     package func didFinishRequest(task: HTTPClient.Task<Response>) throws -> Response {
         guard let head = state.withLock({ $0.head }) else { throw HTTPClientError.remoteConnectionClosed }
+        if head.status == .ok { onArrival() }
         return head
     }
 }

@@ -16,13 +16,15 @@ package final class HTTPStore: ObjectStore {
         transport = HTTPTransport(options)
     }
 
-    package func get(_ key: String, limit: Int) async throws(ObjectStoreError) -> ByteBuffer? {
+    package func get(
+        _ key: String, limit: Int, onArrival: @escaping @Sendable () -> Void
+    ) async throws(ObjectStoreError) -> ByteBuffer? {
         try Self.requirePlain(key, address)
         var request = OutgoingRequest(url: endpoint.origin + endpoint.path + "/" + PercentEncoding.encode(key, keepingSlashes: true))
         if let query = endpoint.query { request.url += "?" + query.value }
         if let authorization = endpoint.authorization { request.headers.append(("authorization", authorization.value)) }
         let answer: Answer
-        do throws(ObjectStoreError) { answer = try await transport.send(request, limit: limit) } catch {
+        do throws(ObjectStoreError) { answer = try await transport.send(request, limit: limit, onArrival: onArrival) } catch {
             throw error.asked(of: address, key: key)
         }
         switch answer.status {

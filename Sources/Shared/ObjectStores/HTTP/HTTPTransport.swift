@@ -61,9 +61,12 @@ package final class HTTPTransport: Sendable {
         configuration.httpVersion = .http1Only
         // Whether to try again is the caller's to say.
         configuration.connectionPool.retryConnectionEstablishment = false
-        let largest = max(1 << 16, options.readBufferBytes)
+        let bytes = max(1 << 12, options.readBufferBytes)
         configuration.http1_1ConnectionDebugInitializer = { channel in
-            channel.setOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1 << 12, initial: 1 << 14, maximum: largest))
+            // One buffer per connection; the client's default keeps four.
+            channel.setOption(.maxMessagesPerRead, value: 1).flatMap {
+                channel.setOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: bytes))
+            }
         }
         client = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
     }
@@ -82,9 +85,13 @@ package final class HTTPTransport: Sendable {
 
     /// Sends a request and returns the whole response, whatever its status.
     ///
-    /// - Parameter limit: most bytes of a body with status 200.
+    /// - Parameters:
+    ///   - limit: most bytes of a body with status 200.
+    ///   - onArrival: called when all of a body with status 200 is here.
     /// - Throws: `tooLarge`, `connection`, `timeout`, `cut`, `cancelled`, `closed`; the error knows neither store nor key.
-    package func send(_ outgoing: OutgoingRequest, limit: Int) async throws(ObjectStoreError) -> Answer {
+    package func send(
+        _ outgoing: OutgoingRequest, limit: Int, onArrival: @escaping @Sendable () -> Void = {}
+    ) async throws(ObjectStoreError) -> Answer {
         let request: HTTPClient.Request
         do {
             var headers: HTTPHeaders = ["user-agent": "wallet-backend"]
@@ -95,7 +102,7 @@ package final class HTTPTransport: Sendable {
         } catch {
             throw ObjectStoreError(.invalidAddress, "the HTTP client refuses the URL")
         }
-        let collector = AnswerCollector(limit: limit)
+        let collector = AnswerCollector(limit: limit, onArrival: onArrival)
         let deadline = NIODeadline.now() + TimeAmount(outgoing.timeout ?? requestTimeout)
         // Under the lock, so that every request is known to the client before `shutdown` ends them all: one that came later would be
         // told so on an event loop that no longer runs, which is never.
