@@ -3,7 +3,7 @@ CONFIGURATION ?= release
 SWIFT ?= swift
 SOURCES := Package.swift Sources Tests Benchmarks
 
-.PHONY: help setup build test test-long mutants demo bench bench-ingest bench-memory bench-contracts format lint clean
+.PHONY: help setup build test test-long mutants demo bench bench-lake bench-ingest bench-memory bench-contracts format lint clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

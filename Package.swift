@@ -131,7 +131,7 @@ let package = Package(
             name: "ledger-walk-benchmark", dependencies: ["StellarXDR", "StateChanges", "Protocols"], path: "Benchmarks/LedgerWalk",
             swiftSettings: strict),
 
-        .target(name: "TestSupport", dependencies: ["PostgreSQL"], path: "Tests/TestSupport", swiftSettings: strict),
+        .target(name: "TestSupport", dependencies: ["PostgreSQL", nioCore, nioPosix], path: "Tests/TestSupport", swiftSettings: strict),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .tests("StellarXDRTests", ["StellarXDR", "TestSupport", "CAllocationCounter"], exclude: ["Fixtures"]),
         .tests("StateChangesTests", ["StateChanges", "StellarXDR", "TestSupport"]),
@@ -139,7 +139,7 @@ let package = Package(
         .tests(
             "LedgerSourcesTests",
             ["LedgerSources", "ObjectStores", "StellarXDR", "TestSupport", crypto, nioCore, nioPosix, nioEmbedded, logging]),
-        .tests("ObjectStoresTests", ["ObjectStores", nioCore, nioPosix, nioHTTP1, cryptoExtras, logging]),
+        .tests("ObjectStoresTests", ["ObjectStores", "TestSupport", nioCore, nioPosix, nioHTTP1, cryptoExtras, logging]),
         .tests("PostgreSQLTests", ["PostgreSQL", "TestSupport"]),
         .tests("StoreTests", ["Store", "PostgreSQL", "Protocols", "StateChanges", "StellarXDR", "TestSupport", logging]),
         .tests("ZeroMQTests", ["ZeroMQ"]),

@@ -136,6 +136,47 @@ import Testing
         }
     }
 
+    /// A bucket on a server that verifies signatures; then nobody, a stranger and one with the wrong secret ask, for this bucket and for one that is not there.
+    @Test(.enabled(if: LakeServers.hasSwift, "no OpenStack Swift: \(LakeServers.hint)"))
+    func aBucketIsReadByWhoeverMay() async throws {
+        try await Stage.with { stage in
+            try await Self.withLake(stage) { folder in
+                let start = "exec \"\(LakeServers.package)/Scripts/s3_swift.sh\" \"$DIR/swift\" $PORT us-east-2"
+                try await RunningServer.with(start, ports: 4) { server in
+                    try await server.boto3(
+                        """
+                        s3.create_bucket(Bucket="lake", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
+                        folder = "\(folder)"
+                        for path, _, files in os.walk(folder):
+                            for file in files:
+                                name = os.path.join(path, file)
+                                s3.upload_file(name, "lake", "v1/" + os.path.relpath(name, folder))
+                        """)
+                    var settings = Self.settings("lake/v1")
+                    settings["DATASTORE_ENDPOINT_URL"] = server.url
+                    // No machine of a cloud's, and nobody's own files.
+                    settings["AWS_EC2_METADATA_DISABLED"] = "true"
+                    settings["HOME"] = server.folder
+                    let before = try await stage.fingerprint()
+                    let own = ["AWS_ACCESS_KEY_ID": "test:tester", "AWS_SECRET_ACCESS_KEY": "testing"]
+                    let wrong = ["AWS_ACCESS_KEY_ID": "test:tester", "AWS_SECRET_ACCESS_KEY": "a-wrong-secret"]
+                    for (more, words) in [
+                        ([:], "credentials"), (wrong, "SignatureDoesNotMatch"),
+                        (own.merging(["DATASTORE_BUCKET_PATH": "nowhere/v1"]) { $1 }, "no such bucket"),
+                        (own.merging(["DATASTORE_BUCKET_PATH": "lake/v2"]) { $1 }, "there is no .config.json"),
+                    ] {
+                        let run = try await stage.migrate(environment: settings.merging(more) { $1 }, exits: 1)
+                        #expect(run.log.contains(words) && run.log.contains(server.url), "\(run.log)")
+                        #expect(!run.log.contains("a-wrong-secret"))
+                        #expect(try await stage.fingerprint() == before)
+                    }
+                    try await stage.migrate(environment: settings.merging(own) { $1 })
+                    try await stage.expectComplete()
+                }
+            }
+        }
+    }
+
     @Test func whereLedgersComeFromMustBeSaid() async throws {
         try await Stage.with { stage in
             for (flags, words) in [

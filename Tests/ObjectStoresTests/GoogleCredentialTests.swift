@@ -1,6 +1,7 @@
 import CryptoExtras
 import Foundation
 import NIOCore
+import TestSupport
 import Testing
 
 import ObjectStores

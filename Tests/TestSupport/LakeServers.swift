@@ -3,27 +3,24 @@ import NIOCore
 import NIOPosix
 
 /// Object stores that others wrote, as far as they are installed here. `Scripts/lake-servers.sh` installs them.
-enum LakeServers {
+package enum LakeServers {
     /// The way to get what is missing.
-    static let hint = "Scripts/lake-servers.sh installs it and says what to set DATALAKE_PYTHON to"
+    package static let hint = "Scripts/lake-servers.sh installs it and says what to set DATALAKE_PYTHON to"
 
-    /// A python with the packages: that of the environment in the folder `DATALAKE_PYTHON`, else the first `python3` of the path.
-    static let python: String? = {
-        let manager = FileManager.default
-        if let given = ProcessInfo.processInfo.environment["DATALAKE_PYTHON"], !given.isEmpty {
-            let inside = "\(given)/bin/python"
-            return manager.isExecutableFile(atPath: inside) ? inside : nil
-        }
-        return path(of: "python3")
+    /// The python with the packages, of the environment in the folder `DATALAKE_PYTHON`. Another one may have them in versions that nobody has tried.
+    package static let python: String? = {
+        guard let given = ProcessInfo.processInfo.environment["DATALAKE_PYTHON"], !given.isEmpty else { return nil }
+        let inside = "\(given)/bin/python"
+        return FileManager.default.isExecutableFile(atPath: inside) ? inside : nil
     }()
 
-    static let hasMoto = has("moto", "boto3", "flask")
-    static let hasSwift = has("swift.proxy.server", "boto3") && hasAttributes
-    static let hasGCS = has("gcp_storage_emulator")
-    static let nginx = path(of: "nginx") ?? ["/usr/sbin/nginx"].first { FileManager.default.isExecutableFile(atPath: $0) }
+    package static let hasMoto = has("moto", "boto3", "flask")
+    package static let hasSwift = has("swift.proxy.server", "boto3") && hasAttributes
+    package static let hasGCS = has("gcp_storage_emulator")
+    package static let nginx = path(of: "nginx") ?? ["/usr/sbin/nginx"].first { FileManager.default.isExecutableFile(atPath: $0) }
 
     /// The package's own folder.
-    static let package = URL(fileURLWithPath: #filePath).appendingPathComponent("../../../..").standardizedFileURL.path
+    package static let package = URL(fileURLWithPath: #filePath).appendingPathComponent("../../..").standardizedFileURL.path
 
     private static func path(of program: String) -> String? {
         let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
@@ -43,13 +40,13 @@ enum LakeServers {
         return succeeds(python, ["-c", script])
     }
 
-    struct Failure: Error, CustomStringConvertible {
-        var description: String
+    package struct Failure: Error, CustomStringConvertible {
+        package var description: String
     }
 
     /// Runs a program to its end, for two minutes at most.
     @discardableResult
-    static func run(_ program: String, _ arguments: [String], environment: [String: String] = [:]) async throws -> String {
+    package static func run(_ program: String, _ arguments: [String], environment: [String: String] = [:]) async throws -> String {
         try await withFolder { folder in
             let process = Process()
             process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
@@ -92,7 +89,7 @@ enum LakeServers {
     }
 
     /// The first of `count` ports in a row that nobody listens on.
-    static func freePorts(_ count: Int = 1) async throws -> Int {
+    package static func freePorts(_ count: Int = 1) async throws -> Int {
         for _ in 0..<100 {
             let first = Int.random(in: 20_000..<32_000)
             var open: [any Channel] = []
@@ -112,10 +109,10 @@ enum LakeServers {
 }
 
 /// A server in a process of its own and a temporary folder, gone when `body` is over or this process ends, however it ends.
-struct RunningServer: Sendable {
-    let port: Int
-    let folder: String
-    var url: String { "http://127.0.0.1:\(port)" }
+package struct RunningServer: Sendable {
+    package let port: Int
+    package let folder: String
+    package var url: String { "http://127.0.0.1:\(port)" }
 
     /// Ends the server with the pipe. What it may have inherited of other servers' pipes is closed first: it would keep those running.
     private static let supervisor = """
@@ -131,7 +128,7 @@ struct RunningServer: Sendable {
     ///   - ports: so many in a row.
     ///   - command: for a shell; `$PORT` and `$DIR` are set.
     ///   - environment: further variables.
-    static func with<Value>(
+    package static func with<Value>(
         _ command: String, ports: Int = 1, environment: [String: String] = [:], files: [String: String] = [:],
         _ body: (RunningServer) async throws -> Value
     ) async throws -> Value {
@@ -183,7 +180,7 @@ struct RunningServer: Sendable {
 
     /// Runs Python text in the environment of the servers, with boto3's client `s3` for this server.
     @discardableResult
-    func boto3(_ text: String, environment: [String: String] = [:]) async throws -> String {
+    package func boto3(_ text: String, environment: [String: String] = [:]) async throws -> String {
         let script = """
             import boto3, json, os, sys
             from botocore.config import Config
