@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The whole story on this machine: a private PostgreSQL, a simulated network that closes a ledger every second, live ingestion that follows it
-# from the start, a migration beside it, the handoff, and an audit of who wrote what.
+# from the start, a migration beside it, the handoff, and an audit of who wrote what. Then the same history once more, from a data lake.
 # Argument: the folder with the programs. LEDGERS, EVENTS, FETCHERS change the size.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,7 +13,7 @@ chmod 755 "$work"
 source Scripts/private-postgres.sh
 finish() {
     status=$?
-    for process in "${ingest:-}" "${simulator:-}"; do [ -z "$process" ] || kill "$process" 2>/dev/null || true; done
+    for process in "${ingest:-}" "${simulator:-}" "${lake:-}"; do [ -z "$process" ] || kill "$process" 2>/dev/null || true; done
     [ "$status" -eq 0 ] || [ ! -e "$work/ingest.log" ] || { echo "the last lines of live ingestion:" && tail -n 20 "$work/ingest.log"; } >&2
     stop_private_postgres
     rm -rf "$work"
@@ -57,7 +57,8 @@ await_ingest "at the tip"
 
 say "4. Two protocols are added: their contracts are classified, their history is missing"
 contracts=$("$programs/ledger-simulator" contracts --seed $seed)
-sql --set contracts="$contracts" <<'SQL'
+classify() {
+    sql --set contracts="$contracts" "$@" <<'SQL'
 update protocols set classification_status = 'success' where id in ('SEP41', 'SEP50');
 insert into protocol_wasms(wasm_hash, protocol_id) select sha256(id::bytea), id from protocols where classification_status = 'success';
 insert into protocol_contracts(contract_id, wasm_hash)
@@ -65,6 +66,8 @@ insert into protocol_contracts(contract_id, wasm_hash)
     from jsonb_each(:'contracts'::jsonb), jsonb_array_elements_text(value) as contract;
 select protocol_id as protocol, count(*) as contracts from protocol_contracts join protocol_wasms using (wasm_hash) group by 1 order by 1;
 SQL
+}
+classify
 
 say "5. wallet-backend protocol-migrate history --protocol-id SEP50 SEP41, while live ingestion goes on"
 start=$(date +%s.%N)
@@ -129,3 +132,31 @@ SQL
 sql --set ledgers=$((last - first + 1)) --file "$work/audit.sql"
 seconds=$(echo "$end $start" | awk '{printf "%.1f", $1 - $2}')
 echo "the migration took $seconds s beside live ingestion"
+
+say "8. The network as a data lake (SEP-54), behind HTTP with 50 ms before each file: $((last - first + 1)) files of zstd"
+"$programs/ledger-simulator" lake --seed $seed --first $first --count $((last - first + 1)) --events "$events" --network-passphrase "$network" \
+    --out "$work/lake"
+mkfifo "$work/lake.pipe"
+"$programs/ledger-simulator" serve-lake --lake "$work/lake" --latency 50 >"$work/lake.pipe" 2>"$work/lake.log" &
+lake=$!
+read -r line <"$work/lake.pipe"
+echo "${line#listening on }"
+
+say "9. Another database, whose live ingestion began at ledger $last: all before it comes from the lake"
+rows="copy (select * from (select to_jsonb(s) - 'ingested_at' as row, to_id, operation_id, state_change_id from state_changes s) s
+      order by to_id, operation_id, state_change_id) to stdout"
+sql --tuples-only --no-align --command "$rows" >"$work/rows"
+sql --command "create database second"
+DATABASE_URL="${DATABASE_URL/\/postgres?//second?}"
+"$programs/wallet-backend" migrate up --database-url "$DATABASE_URL" --log-level warning
+sql --command "insert into ingest_store values ('oldest_ingest_ledger', $first), ('latest_ingest_ledger', $last)"
+classify >/dev/null
+start=$(date +%s.%N)
+"$programs/wallet-backend" protocol-migrate history --protocol-id SEP50 SEP41 --database-url "$DATABASE_URL" \
+    --datastore-bucket-path "${line#listening on }" --network-passphrase "$network" --network standalone --fetchers "${FETCHERS:-2}" \
+    --convergence-wait 1
+end=$(date +%s.%N)
+sql --tuples-only --no-align --command "$rows" >"$work/rows.lake"
+cmp "$work/rows" "$work/rows.lake"
+echo
+echo "the same $(wc -l <"$work/rows.lake") rows, byte by byte, in $(echo "$end $start" | awk '{printf "%.1f", $1 - $2}') s"

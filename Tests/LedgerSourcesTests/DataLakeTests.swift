@@ -29,7 +29,9 @@ struct DataLakeTests {
     @Test func aRealLakeIsRead() async throws {
         try await Self.withLake("testnet") { lake in
             try await lake.requireNetwork("Test SDF Network ; September 2015")
-            await #expect(throws: LedgerSourceError.self) { try await lake.requireNetwork("Public Global Stellar Network ; September 2015") }
+            await #expect(throws: LedgerSourceError.self) {
+                try await lake.requireNetwork("Public Global Stellar Network ; September 2015")
+            }
             #expect(try await lake.requireLedgers(997...999) == 999)
             #expect(try await lake.latestLedger(near: nil, within: .seconds(5)) == 999)
             let headers = Mutex<[LedgerHeader]>([])
