@@ -46,7 +46,7 @@ private struct Bench {
         limits.offerLedgers = 1
         change(&limits)
         scheduler = Scheduler(run: RunID(rawValue: "r"), worker: 1, round: 1, limits: limits, firstNumber: 1)
-        scheduler.requestLength = { _ in pageLength }
+        scheduler.requestLength = { _, _ in pageLength }
         scheduler.requestsInFlight = 64
         _ = note(scheduler.begin())
     }
@@ -180,7 +180,7 @@ private struct Bench {
     /// The files of a lake begin where they begin.
     @Test func theSourceSaysWhereARequestEnds() {
         var bench = Bench(pageLength: 1)
-        bench.scheduler.requestLength = { Int(8 - $0 % 8) }
+        bench.scheduler.requestLength = { first, _ in Int(8 - first % 8) }
         #expect(bench.assign(batch(1, 3...20)) == ["request 3...7", "request 8...15", "request 16...20"])
     }
 
@@ -214,7 +214,7 @@ private struct Bench {
         for odd in [batch(1, 0...4), batch(2, 1...UInt32.max), batch(3, 1...4, []), batch(4, 1...4, ["B", "A"])] {
             #expect(bench.assign(odd) == ["failed \(odd.id) for good"])
         }
-        bench.scheduler.requestLength = { _ in -5 }
+        bench.scheduler.requestLength = { _, _ in -5 }
         #expect(bench.assign(batch(5, 1...UInt32(Int32.max))).first == "request 1...1")
     }
 
@@ -436,7 +436,7 @@ private struct Story {
             var scheduler = Scheduler(
                 run: RunID(rawValue: "r"), worker: worker, round: 1, limits: limits, firstNumber: worker * 1_000_000)
             let length = Int.random(in: 1...12, using: &generator)
-            scheduler.requestLength = { _ in length }
+            scheduler.requestLength = { _, _ in length }
             let actions = scheduler.begin()
             fetchers.append(Fetcher(scheduler: scheduler))
             carryOut(actions, worker - 1)

@@ -78,4 +78,30 @@ struct PageSizerTests {
         for _ in 0..<400 { sizer.received(ledgers: sizer.length, bytes: sizer.length * 100) }
         #expect(sizer.length == 200)
     }
+
+    @Test func `a range is shared evenly among requests, and no few ledgers are left over`() {
+        var sizer = PageSizer(targetBytes: 14_000_000, maximum: 200)
+        sizer.received(ledgers: 10, bytes: 10_000_000)
+        #expect(sizer.length == 14)
+        func lengths(_ available: Int) -> [Int] {
+            var left = available
+            var lengths: [Int] = []
+            while left > 0 {
+                lengths.append(sizer.share(of: left))
+                left -= lengths[lengths.count - 1]
+            }
+            return lengths
+        }
+        #expect(lengths(100) == [15, 15, 14, 14, 14, 14, 14])
+        #expect(lengths(20) == [20])
+        #expect(lengths(21) == [11, 10])
+        for available in 1...300 {
+            let lengths = lengths(available)
+            #expect(lengths.reduce(0, +) == available)
+            #expect((lengths.max() ?? 0) - (lengths.min() ?? 0) <= 1 && (lengths.max() ?? 0) <= 20)
+        }
+        // What the server does not manage is not asked for, whatever is left.
+        sizer.timedOut(asked: 14)
+        #expect(lengths(10) == [5, 5] && lengths(8) == [4, 4])
+    }
 }

@@ -50,7 +50,7 @@ struct RPCRefusalTests {
             try await withClient(port, options: options) { rpc in
                 try await rpc.expect(1000...1003, from: 1000, limit: 200)
                 try await rpc.expect(1004...1007, from: 1004, limit: 200)
-                #expect(rpc.requestLength(from: 1008) == 4)
+                #expect(rpc.requestLength(from: 1008, of: 200) == 4)
             }
             #expect(server.seen.map { $0.asked?.limit } == [200, 4, 4])
         }

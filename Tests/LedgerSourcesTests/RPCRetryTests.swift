@@ -100,7 +100,7 @@ struct RPCRetryTests {
             [options] server, port in
             try await withClient(port, options: options) { rpc in
                 try await rpc.expect(1000...1000, from: 1000, limit: 200)
-                #expect(rpc.requestLength(from: 1001) == 1)
+                #expect(rpc.requestLength(from: 1001, of: 200) == 1)
             }
             #expect(server.seen.map { $0.asked?.limit } == [8, 4, 2, 1])
         }

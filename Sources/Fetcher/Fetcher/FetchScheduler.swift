@@ -174,8 +174,8 @@ package struct FetchScheduler<Rows: Sendable>: Sendable {
     package private(set) var nextNumber: Int
     /// Bytes of rows that are here.
     package private(set) var heldBytes = 0
-    /// Ledgers to ask for in one request that begins with this ledger, at the moment.
-    package var requestLength: @Sendable (UInt32) -> Int = { _ in 1 }
+    /// How many of so many ledgers from this one on to ask for in one request, at the moment.
+    package var requestLength: @Sendable (_ first: UInt32, _ available: Int) -> Int = { _, _ in 1 }
     /// Requests that should be in flight at the moment.
     package var requestsInFlight = 8
 
@@ -310,15 +310,17 @@ package struct FetchScheduler<Rows: Sendable>: Sendable {
     private mutating func cut(_ first: UInt32) -> Open? {
         guard let piece = open[first] else { return nil }
         close(first)
-        let last = first + UInt32(min(length(from: first), piece.ledgers.count) - 1)
+        let last = first + UInt32(length(from: first, of: piece.ledgers.count) - 1)
         if last < piece.ledgers.upperBound { reopen((last + 1)...piece.ledgers.upperBound, piece.protocols) }
         return Open(ledgers: first...last, protocols: piece.protocols)
     }
 
+    private static var longestRequest: Int { 10_000 }
+
     /// As many ledgers as the source says, and as give no more rows than a request may.
-    private func length(from first: UInt32) -> Int {
+    private func length(from first: UInt32, of available: Int) -> Int {
         let most = recentRate.max().map { limits.allowance / max(1, $0) } ?? limits.firstLength
-        return max(1, min(requestLength(first), most, 10_000))
+        return max(1, min(requestLength(first, available), available, most))
     }
 
     private mutating func fetched(_ id: Int, _ fetched: FetchedRows, _ actions: inout [Action]) {
@@ -547,7 +549,7 @@ package struct FetchScheduler<Rows: Sendable>: Sendable {
     private mutating func askForWork(_ actions: inout [Action]) {
         var wanted = 0
         if hasRoom {
-            let missing = slots * length(from: leases.last ?? 1) - openLedgers - asked * batchLength
+            let missing = slots * length(from: leases.last ?? 1, of: Self.longestRequest) - openLedgers - asked * batchLength
             wanted = min(max(0, (missing + batchLength - 1) / batchLength), 1000, limits.batches - leases.count - asked)
         } else if asked == 0 {
             wanted = 1

@@ -246,7 +246,7 @@ struct FetcherProcess: Sendable {
         logger.debug("round begins", metadata: ["round": "\(opening.round)", "contracts": "\(opening.contracts.set.count)"])
         var scheduler = Scheduler(
             run: state.run, worker: state.worker, round: opening.round, limits: limits, firstNumber: state.nextNumber)
-        scheduler.requestLength = { [source] in source.requestLength(from: $0) }
+        scheduler.requestLength = { [source] in source.requestLength(from: $0, of: $1) }
         state.round = Round(
             number: opening.round, scheduler: scheduler, tracked: opening.contracts.tracked, rows: rows, replies: replies)
         schedule(nil, &state)

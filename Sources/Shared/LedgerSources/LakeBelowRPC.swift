@@ -23,9 +23,9 @@ final class LakeBelowRPC: LedgerSource {
     var bytesReceived: Int { lake.bytesReceived + rpc.bytesReceived }
     var requestsInFlight: Int { max(lake.requestsInFlight, rpc.requestsInFlight) }
 
-    func requestLength(from first: UInt32) -> Int {
-        guard let oldest = oldest.withLock({ $0?.ledger }), first < oldest else { return rpc.requestLength(from: first) }
-        return min(lake.requestLength(from: first), Int(oldest - first))
+    func requestLength(from first: UInt32, of available: Int) -> Int {
+        guard let oldest = oldest.withLock({ $0?.ledger }), first < oldest else { return rpc.requestLength(from: first, of: available) }
+        return lake.requestLength(from: first, of: min(available, Int(oldest - first)))
     }
 
     func shutdown() async {

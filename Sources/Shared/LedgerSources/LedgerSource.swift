@@ -8,9 +8,9 @@ public protocol LedgerSource: Sendable {
     /// The source as it may be shown, without path and credentials.
     var endpoint: String { get }
 
-    /// How many ledgers to ask for in one request that begins with `first`, for callers that split a range among requests. It changes with what the
-    /// source learns.
-    func requestLength(from first: UInt32) -> Int
+    /// How many of the `available` ledgers from `first` on to ask for in one request, for callers that split a range among requests: at least one. It
+    /// changes with what the source learns.
+    func requestLength(from first: UInt32, of available: Int) -> Int
 
     /// How many requests should be in flight at the moment: enough that nothing waits for the network. It changes with what the source learns.
     var requestsInFlight: Int { get }
@@ -69,7 +69,7 @@ extension LedgerSource {
     /// One request's ledgers with bytes of their own, for whoever keeps them; as `forEachLedger`.
     public func ledgers(from first: UInt32, limit: Int) async throws -> (ledgers: [CheckedLedger], link: ChainLink) {
         let copies = Copies()
-        let link = try await forEachLedger(from: first, limit: min(limit, requestLength(from: first))) { sequence, xdr in
+        let link = try await forEachLedger(from: first, limit: requestLength(from: first, of: limit)) { sequence, xdr in
             let copy = CheckedLedger(sequence: sequence, xdr: [UInt8](copying: xdr))
             copies.ledgers.withLock { $0.append(copy) }
         }

@@ -99,8 +99,9 @@ public final class DataLake: LedgerSource {
     }
 
     /// To the end of the ledger's file.
-    public func requestLength(from first: UInt32) -> Int {
-        state.withLock { $0.description?.layout }.map { Int($0.ledgers(inFileOf: first).upperBound - first) + 1 } ?? 1
+    public func requestLength(from first: UInt32, of available: Int) -> Int {
+        let file = state.withLock { $0.description?.layout }.map { Int($0.ledgers(inFileOf: first).upperBound - first) + 1 } ?? 1
+        return max(1, min(file, available))
     }
 
     /// As many files as keep the processors busy, and as there is memory for.

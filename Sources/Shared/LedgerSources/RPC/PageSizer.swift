@@ -34,6 +34,13 @@ public struct PageSizer: Sendable, Hashable {
         self.length = min(self.maximum, max(1, self.targetBytes / Self.guessedBytesPerLedger))
     }
 
+    /// How many of so many ledgers the next request should be for: about `length`, in even shares, so that none is left with a few that take a round trip
+    /// of their own.
+    public func share(of available: Int) -> Int {
+        let requests = max(1, (available + length / 2) / length, (available + ceiling - 1) / ceiling)
+        return max(1, (available + requests - 1) / requests)
+    }
+
     /// Response bytes that a ledger is expected to take.
     public var bytesPerLedger: Int { max(1, recent.max() ?? Self.guessedBytesPerLedger) }
 

@@ -4,7 +4,7 @@ internal import Synchronization
 
 extension StellarRPC {
     /// How many ledgers a request should ask for now; see `PageSizer`.
-    public func requestLength(from first: UInt32) -> Int { sizer.withLock { $0.length } }
+    public func requestLength(from first: UInt32, of available: Int) -> Int { sizer.withLock { $0.share(of: available) } }
 
     /// How many requests should be in flight now; see `InFlight`. Fewer where ledgers are so large that their buffers would not fit.
     public var requestsInFlight: Int {
@@ -24,7 +24,7 @@ extension StellarRPC {
         let wanted = max(1, min(limit, Int(UInt32.max - first) + 1))
         let longest = first...(first + UInt32(wanted - 1))
         let outcome = try await retrying.run("getLedgers", ledgers: longest, onRetry: countRetry) { _ throws(AttemptFailure) in
-            let length = max(1, min(wanted, self.requestLength(from: first)))
+            let length = self.requestLength(from: first, of: wanted)
             return try await self.attempt(first...(first + UInt32(length - 1)), body)
         }
         return try outcome.get()
