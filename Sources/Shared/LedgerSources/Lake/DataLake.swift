@@ -14,7 +14,7 @@ public struct DataLakeOptions: Sendable {
     /// Files that are fetched at once, at least and at most; how many there are in between is found out.
     public var requestsInFlight: ClosedRange<Int> = 4...64
     /// Bytes that the files on their way may have together, compressed.
-    public var fileMemory: Int = 16 << 20
+    public var fileMemory: Int = 8 << 20
     /// Longest file that is taken, in bytes.
     public var longestFile: Int = 256 << 20
     /// Longest ledger that is taken, in bytes of XDR.
@@ -104,10 +104,10 @@ public final class DataLake: LedgerSource {
         return max(1, min(file, available))
     }
 
-    /// As many files as keep the processors busy, and as there is memory for.
+    /// As many files as keep the processors busy, and as there is memory for; one that arrives while another is read, whatever their size.
     public var requestsInFlight: Int {
         let largest = state.withLock { $0.largestFile }
-        return max(1, min(inFlight.withLock { $0.target }, options.fileMemory / largest))
+        return max(2, min(inFlight.withLock { $0.target }, options.fileMemory / largest))
     }
 
     // MARK: what is asked first
