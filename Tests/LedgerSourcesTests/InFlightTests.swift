@@ -53,12 +53,14 @@ struct InFlightTests {
     @Test func `a refusal halves them, and they stay within their limits`() {
         var flow = InFlight(4...64, lanes: 2, first: 100)
         #expect(flow.target == 64)
-        flow.refused()
+        let start = ContinuousClock.now
+        flow.refused(at: start - .seconds(20))
         #expect(flow.target == 32)
-        for _ in 0..<10 { flow.refused() }
+        for count in 0..<10 { flow.refused(at: start - .seconds(20) + .milliseconds(50 * count)) }
+        #expect(flow.target == 32, "those were under way together")
+        for count in 1...10 { flow.refused(at: start - .seconds(20 - count)) }
         #expect(flow.target == 4)
         // A network that is slow, and threads that wait for it.
-        let start = ContinuousClock.now
         func respond(_ range: Range<Int>) {
             for count in range {
                 flow.began(at: start + .milliseconds(50 * count), after: .milliseconds(50))
@@ -69,5 +71,19 @@ struct InFlightTests {
         #expect(flow.target == 4, "it is left at that for a while")
         respond(39..<300)
         #expect(flow.target == 64)
+    }
+
+    /// Many responses are on their way, but little comes of each: the network gives to a connection less than a thread takes.
+    @Test func `responses that come slowly are no work`() {
+        for (ready, expected) in [(0, true), (2, false)] {
+            var flow = InFlight(4...64, lanes: 2, first: 8)
+            let start = ContinuousClock.now
+            for count in 0..<8 { flow.began(at: start + .milliseconds(count), after: .milliseconds(20), ready: 0) }
+            for count in 0..<20 {
+                flow.ended(at: start + .milliseconds(500 * count + 400), ready: ready)
+                flow.began(at: start + .milliseconds(500 * count + 420), after: .milliseconds(20), ready: ready)
+            }
+            #expect((flow.target > 12) == expected)
+        }
     }
 }

@@ -66,4 +66,31 @@ struct ReadingTurnsTests {
         loop.advanceTime(by: .milliseconds(20))
         #expect(waiters.hasCome == [true])
     }
+
+    @Test func `where reads bring little, more are read at a time`() throws {
+        #expect(turns.ready == 0)
+        #expect(turns.take() == nil)
+        #expect(turns.ready == 1)
+        let waiters = Waiters()
+        for _ in 0..<3 { try waiters.add(turns.take()) }
+        #expect(turns.ready == 4)
+        // Full reads, with a short one here and there.
+        for count in 0..<100 { turns.read(count.isMultiple(of: 5) ? 100 : 900, of: 1000) }
+        #expect(waiters.hasCome == [false, false, false])
+        for _ in 0..<4 { turns.read(100, of: 1000) }
+        #expect(waiters.hasCome == [true, false, false])
+        for _ in 0..<8 { turns.read(100, of: 1000) }
+        #expect(waiters.hasCome == [true, true, true])
+        for _ in 0..<4 { turns.read(100, of: 1000) }
+        #expect(turns.ready == 0, "four are read, and the thread waits for them")
+        // As many are read from now on, until reads are full again.
+        turns.giveBack()
+        #expect(turns.take() == nil)
+        for _ in 0..<8 { turns.read(900, of: 1000) }
+        #expect(turns.ready == 1)
+        for _ in 0..<4 { turns.giveBack() }
+        #expect(turns.take() == nil)
+        try waiters.add(turns.take())
+        #expect(waiters.hasCome.last == false)
+    }
 }

@@ -23,8 +23,11 @@ package struct InFlight: Sendable {
     private var shortest: Duration?
     /// Windows in which it is not raised.
     private var rest = 0
+    /// When half of them were given up.
+    private var refusal: ContinuousClock.Instant?
 
     private static let windowsOfRest = 10
+    private static let sameRefusal = Duration.seconds(1)
     /// What a wait varies by without a queue.
     private static let noise = Duration.milliseconds(20)
 
@@ -35,8 +38,9 @@ package struct InFlight: Sendable {
     }
 
     /// A response begins to arrive, so long after it was asked for.
-    package mutating func began(at now: ContinuousClock.Instant, after wait: Duration) {
-        advance(to: now)
+    /// - Parameter ready: responses that had work for a thread up to now, where that is not all that are arriving.
+    package mutating func began(at now: ContinuousClock.Instant, after wait: Duration, ready: Int? = nil) {
+        advance(to: now, ready)
         arriving += 1
         responses += 1
         waited += wait
@@ -45,24 +49,27 @@ package struct InFlight: Sendable {
     }
 
     /// A response that began to arrive has ended, however.
-    package mutating func ended(at now: ContinuousClock.Instant) {
-        advance(to: now)
+    package mutating func ended(at now: ContinuousClock.Instant, ready: Int? = nil) {
+        advance(to: now, ready)
         arriving = max(0, arriving - 1)
     }
 
-    /// The source refused, or did not manage in time.
-    package mutating func refused() {
+    /// The source refused, or did not manage in time. Requests that were under way together are refused together: that counts once.
+    package mutating func refused(at now: ContinuousClock.Instant = .now) {
+        if let refusal, now - refusal < Self.sameRefusal { return }
+        refusal = now
         target = max(range.lowerBound, target / 2)
         rest = Self.windowsOfRest
         forget()
     }
 
-    private mutating func advance(to now: ContinuousClock.Instant) {
+    private mutating func advance(to now: ContinuousClock.Instant, _ ready: Int?) {
+        let ready = ready ?? arriving
         if let seen, now > seen {
             let passed = now - seen
             time += passed
-            if arriving < lanes { starved += passed }
-            if arriving >= 4 * lanes { crowded += passed }
+            if ready < lanes { starved += passed }
+            if ready >= 4 * lanes { crowded += passed }
         }
         seen = now
     }

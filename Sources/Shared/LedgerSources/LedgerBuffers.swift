@@ -57,7 +57,8 @@ package final class LedgerBuffers: Sendable {
     package func grow(_ buffer: inout LedgerBuffer, to needed: Int) -> Bool {
         let old = buffer.bytes.count
         if needed <= old { return true }
-        let size = max(needed, min(2 * old, old + (1 << 20)), Self.smallest)
+        // By a quarter: twice as much would be half empty in the end.
+        let size = max(needed, old + max(old / 4, Self.smallest))
         let isGranted = state.withLock { state in
             // Memory of buffers that nobody uses is given up first.
             while state.bytes - old + size > limit, let idle = state.free.popLast() { state.bytes -= idle.count }

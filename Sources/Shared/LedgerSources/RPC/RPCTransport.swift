@@ -72,17 +72,22 @@ final class RPCTransport: Sendable {
         // Whether to try again is the retry policy's to say, which also logs it.
         configuration.connectionPool.retryConnectionEstablishment = false
         let bytes = max(1 << 12, options.readBufferBytes)
-        configuration.http1_1ConnectionDebugInitializer = { channel in
-            // One buffer per connection, and what is in it goes on before the next read.
-            channel.setOption(.maxMessagesPerRead, value: 1).flatMap {
-                channel.setOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: bytes))
-            }
-        }
         lanes = (0..<threads).map { [configuration] _ in
             let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-            return (HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration), group, ReadingTurns(on: group.any()))
+            let turns = ReadingTurns(on: group.any())
+            var configuration = configuration
+            configuration.http1_1ConnectionDebugInitializer = { channel in
+                // One buffer per connection, and what is in it goes on before the next read.
+                channel.setOption(.maxMessagesPerRead, value: 1).flatMap {
+                    channel.setOption(.recvAllocator, value: RecordingAllocator(capacity: bytes, turns: turns))
+                }
+            }
+            return (HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration), group, turns)
         }
     }
+
+    /// Responses that have work for a thread at the moment.
+    var ready: Int { lanes.reduce(0) { $0 + $1.turns.ready } }
 
     /// Ends all requests, connections and threads.
     func shutdown() async {

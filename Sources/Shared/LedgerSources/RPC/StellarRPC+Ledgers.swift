@@ -8,7 +8,8 @@ extension StellarRPC {
 
     /// How many requests should be in flight now; see `InFlight`. Fewer where ledgers are so large that their buffers would not fit.
     public var requestsInFlight: Int {
-        let longest = sizer.withLock { $0.bytesPerLedger } / 4 * 3
+        // Base64 has four characters for three bytes, and a buffer is up to a quarter larger than its ledger.
+        let longest = sizer.withLock { $0.bytesPerLedger } / 4 * 3 / 4 * 5
         return max(1, min(inFlight.withLock { $0.target }, buffers.limit / max(1, longest)))
     }
 
@@ -41,7 +42,8 @@ extension StellarRPC {
             LedgersStream(asked, endpoint: endpoint, buffers: buffers, body: body),
             onBegin: { [self] in
                 let now = ContinuousClock.now
-                inFlight.withLock { $0.began(at: now, after: now - began) }
+                let ready = transport.ready
+                inFlight.withLock { $0.began(at: now, after: now - began, ready: ready) }
             })
         counted.withLock { $0.requests += 1 }
         var failure: AttemptFailure?
@@ -50,8 +52,9 @@ extension StellarRPC {
         } catch {
             failure = error
         }
+        let ready = transport.ready
         let response = receiver.end()
-        if response.head?.isSuccess == true { inFlight.withLock { $0.ended(at: .now) } }
+        if response.head?.isSuccess == true { inFlight.withLock { $0.ended(at: .now, ready: ready) } }
         counted.withLock { $0.bytesReceived += response.bytes }
         guard let ledgers = response.ledgers else { throw failure ?? AttemptFailure(.closed, "the response was given up") }
         if let stopped = failure?.stopped { return .failure(stopped) }
