@@ -76,12 +76,16 @@ struct ReadingTurnsTests {
         #expect(turns.ready == 4)
         // Full reads, with a short one here and there.
         for count in 0..<100 { turns.read(count.isMultiple(of: 5) ? 100 : 900, of: 1000) }
+        loop.run()
         #expect(waiters.hasCome == [false, false, false])
         for _ in 0..<4 { turns.read(100, of: 1000) }
+        loop.run()
         #expect(waiters.hasCome == [true, false, false])
         for _ in 0..<8 { turns.read(100, of: 1000) }
+        loop.run()
         #expect(waiters.hasCome == [true, true, true])
         for _ in 0..<4 { turns.read(100, of: 1000) }
+        loop.run()
         #expect(turns.ready == 0, "four are read, and the thread waits for them")
         // As many are read from now on, until reads are full again.
         turns.giveBack()

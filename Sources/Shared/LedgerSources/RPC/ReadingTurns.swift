@@ -66,7 +66,8 @@ package final class ReadingTurns: Sendable {
             state.hunger = 0
             return another(&state)
         }
-        next?.succeed()
+        // Not within the read of another connection.
+        if let next { eventLoop.execute { next.succeed() } }
     }
 
     /// Gives a turn back, to who has waited longest.
