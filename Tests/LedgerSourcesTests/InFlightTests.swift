@@ -13,6 +13,7 @@ struct InFlightTests {
         var free = [0.0, 0.0]
         var sourceIsFree = 0.0
         var inFlight = 0
+        var arriving = 0
         var now = 0.0
         for _ in 0..<(2 * responses) {
             while inFlight < flow.target {
@@ -25,12 +26,14 @@ struct InFlightTests {
             now = event.at
             switch event.what {
             case .begins(let sent):
-                flow.began(at: start + .seconds(now), after: .seconds(now - sent))
+                flow.began(at: start + .seconds(now), after: .seconds(now - sent), ready: arriving)
+                arriving += 1
                 let lane = free[0] <= free[1] ? 0 : 1
                 free[lane] = max(free[lane], now) + seconds
                 events.append((free[lane], .ends))
             case .ends:
-                flow.ended(at: start + .seconds(now))
+                flow.ended(at: start + .seconds(now), ready: arriving)
+                arriving -= 1
                 inFlight -= 1
             }
         }
@@ -63,8 +66,8 @@ struct InFlightTests {
         // A network that is slow, and threads that wait for it.
         func respond(_ range: Range<Int>) {
             for count in range {
-                flow.began(at: start + .milliseconds(50 * count), after: .milliseconds(50))
-                flow.ended(at: start + .milliseconds(50 * count + 1))
+                flow.began(at: start + .milliseconds(50 * count), after: .milliseconds(50), ready: 0)
+                flow.ended(at: start + .milliseconds(50 * count + 1), ready: 1)
             }
         }
         respond(0..<39)

@@ -3,6 +3,7 @@ import LedgerSources
 import Logging
 import StellarXDR
 import Synchronization
+import TestSupport
 import Testing
 
 /// What comes of a `getLedgers` response while it arrives, whatever its form and however it is cut.
@@ -11,7 +12,7 @@ struct LedgersStreamTests {
     private func mistake(in response: String, limit: Int = 2, chunk: Int? = nil) async throws -> LedgerSourceError? {
         let body = Array(response.utf8)
         let reply = chunk.map { Reply.chunked(body: body, chunk: $0) } ?? .json(response)
-        return try await ScriptedServer.run(then: { _ in reply }) { _, port in
+        return try await LocalService.run(then: { _ in reply }) { _, port in
             await withClientFailure(port) { rpc throws(LedgerSourceError) in try await rpc.fetched(from: 1000, limit: limit) }
         }
     }
@@ -52,7 +53,7 @@ struct LedgersStreamTests {
     }
 
     @Test func `links of neighbouring requests join, others do not`() async throws {
-        try await ScriptedServer.run(then: SampleLedgers.serve) { _, port in
+        try await LocalService.run(then: SampleLedgers.serve) { _, port in
             try await withClient(port) { rpc in
                 let a = try await rpc.forEachLedger(from: 1000, limit: 2) { _, _ in }
                 let b = try await rpc.forEachLedger(from: 1002, limit: 1) { _, _ in }
@@ -99,7 +100,7 @@ struct LedgersStreamTests {
         // previousLedgerHash follows the four bytes of ledgerVersion.
         let forged = try SampleLedgers.forged(1001) { $0[$0.startIndex + 4] ^= 1 }
         let response = SampleLedgers.response([try SampleLedgers.element(SampleLedgers.xdr(1000)), try SampleLedgers.element(forged)])
-        try await ScriptedServer.run(then: { _ in .json(response) }) { _, port in
+        try await LocalService.run(then: { _ in .json(response) }) { _, port in
             try await withClient(port) { rpc in
                 try await rpc.expect(1000...1000, from: 1000, limit: 2)
                 #expect(rpc.counters.retries == 1)
@@ -166,7 +167,7 @@ struct LedgersStreamTests {
 
     @Test func `what the receiver throws ends the request, and comes out as it is`() async throws {
         struct Mine: Error {}
-        try await ScriptedServer.run(then: SampleLedgers.serve) { server, port in
+        try await LocalService.run(then: SampleLedgers.serve) { server, port in
             try await withClient(port) { rpc in
                 let passed = Passed()
                 await #expect(throws: Mine.self) {
@@ -186,7 +187,7 @@ struct LedgersStreamTests {
     @Test func `a response that breaks gives the ledgers before, and the next request the rest`() async throws {
         let whole = Array(try SampleLedgers.response(1000...1004).utf8)
         let two = Array(try SampleLedgers.response(1000...1001).utf8).count
-        try await ScriptedServer.run([.cut(body: Array(whole.prefix(two + 10)), announced: whole.count)], then: SampleLedgers.serve) {
+        try await LocalService.run([.cut(body: Array(whole.prefix(two + 10)), announced: whole.count)], then: SampleLedgers.serve) {
             _, port in
             try await withClient(port) { rpc in
                 let first = try await rpc.fetched(from: 1000, limit: 5)
@@ -201,7 +202,7 @@ struct LedgersStreamTests {
     @Test func `a ledger longer than allowed is refused, without taking its bytes`() async throws {
         var options = RPCOptions()
         options.longestLedger = 1_000
-        try await ScriptedServer.run(then: SampleLedgers.serve) { [options] server, port in
+        try await LocalService.run(then: SampleLedgers.serve) { [options] server, port in
             let error = await withClientFailure(port, options: options) { rpc throws(LedgerSourceError) in
                 try await rpc.fetched(from: 1000, limit: 2)
             }

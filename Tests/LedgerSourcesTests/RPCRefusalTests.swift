@@ -1,6 +1,7 @@
 import LedgerSources
 import Logging
 import StellarXDR
+import TestSupport
 import Testing
 
 /// What a repetition does not mend is refused at once, with words that say what is wrong.
@@ -18,7 +19,7 @@ struct RPCRefusalTests {
         ] as [(Reply, LedgerSourceError.Code, String)])
     func `refusals are not tried again`(_ reply: Reply, _ code: LedgerSourceError.Code, _ words: String) async throws {
         let clock = ManualClock()
-        try await ScriptedServer.run(then: { _ in reply }) { server, port in
+        try await LocalService.run(then: { _ in reply }) { server, port in
             let error = await withClientFailure(port, clock: clock) { rpc throws(LedgerSourceError) in
                 try await rpc.fetched(from: 1000, limit: 2)
             }
@@ -34,7 +35,7 @@ struct RPCRefusalTests {
     @Test func `a start before the retention names both ranges`() async throws {
         let reply = Reply.rpcError(
             -32600, "start ledger (1000) must be between the oldest ledger: 5000 and the latest ledger: 125960 for this rpc instance.")
-        try await ScriptedServer.run(then: { _ in reply }) { server, port in
+        try await LocalService.run(then: { _ in reply }) { server, port in
             let error = await withClientFailure(port) { rpc throws(LedgerSourceError) in try await rpc.fetched(from: 1000, limit: 5) }
             #expect(error?.code == .outsideRetention)
             #expect(error?.description.contains("1000-1004") == true)
@@ -46,7 +47,7 @@ struct RPCRefusalTests {
     @Test func `a limit that the server refuses is learned`() async throws {
         var options = RPCOptions()
         options.pageSizer = PageSizer(targetBytes: 1 << 30)
-        try await ScriptedServer.run([.rpcError(-32602, "limit must not exceed 4")], then: SampleLedgers.serve) { [options] server, port in
+        try await LocalService.run([.rpcError(-32602, "limit must not exceed 4")], then: SampleLedgers.serve) { [options] server, port in
             try await withClient(port, options: options) { rpc in
                 try await rpc.expect(1000...1003, from: 1000, limit: 200)
                 try await rpc.expect(1004...1007, from: 1004, limit: 200)
@@ -58,7 +59,7 @@ struct RPCRefusalTests {
 
     @Test func `the network must be the one expected`() async throws {
         let reply = Reply.json(#"{"jsonrpc":"2.0","id":1,"result":{"passphrase":"Test Net","protocolVersion":23}}"#)
-        try await ScriptedServer.run(then: { _ in reply }) { _, port in
+        try await LocalService.run(then: { _ in reply }) { _, port in
             try await withClient(port) { try await $0.requireNetwork("Test Net") }
             let error = await withClientFailure(port) { rpc throws(LedgerSourceError) in try await rpc.requireNetwork("Public Net") }
             #expect(error?.code == .wrongNetwork)
@@ -77,7 +78,7 @@ struct RPCRefusalTests {
     func `ledgers that the server says it has, or will have, are not asked for`(_ needed: ClosedRange<UInt32>, _ oldest: UInt32)
         async throws
     {
-        try await ScriptedServer.run(then: { _ in Self.health(oldest) }) { server, port in
+        try await LocalService.run(then: { _ in Self.health(oldest) }) { server, port in
             let latest = try await withClient(port) { try await $0.requireLedgers(needed) }
             #expect(latest == 1019)
             #expect(server.seen.count == 1)
@@ -86,7 +87,7 @@ struct RPCRefusalTests {
 
     @Test(arguments: [1010, nil] as [UInt32?])
     func `a server may have older ledgers than it says`(_ told: UInt32?) async throws {
-        try await ScriptedServer.run([Self.health(told)], then: SampleLedgers.serve) { server, port in
+        try await LocalService.run([Self.health(told)], then: SampleLedgers.serve) { server, port in
             let latest = try await withClient(port) { try await $0.requireLedgers(1000...1019) }
             #expect(latest == 1019)
             #expect(server.seen.compactMap(\.asked).map { [Int($0.start), $0.limit] } == [[1000, 1]])
@@ -101,7 +102,7 @@ struct RPCRefusalTests {
         ] as [Reply])
     func `a range that the server does not have is refused whole, once it has been asked for the first ledger`(_ reply: Reply) async throws
     {
-        try await ScriptedServer.run([Self.health(1000)], then: { _ in reply }) { server, port in
+        try await LocalService.run([Self.health(1000)], then: { _ in reply }) { server, port in
             let error = await withClientFailure(port) { rpc throws(LedgerSourceError) in try await rpc.requireLedgers(990...1500) }
             #expect(error?.code == .outsideRetention)
             #expect(error?.isTransient == false)
@@ -113,7 +114,7 @@ struct RPCRefusalTests {
     }
 
     @Test func `a server that does not answer is not one without the ledgers`() async throws {
-        try await ScriptedServer.run([Self.health(1010)], then: { _ in .response(status: 503) }) { _, port in
+        try await LocalService.run([Self.health(1010)], then: { _ in .response(status: 503) }) { _, port in
             let error = await withClientFailure(port, total: .seconds(1)) { rpc throws(LedgerSourceError) in
                 try await rpc.requireLedgers(1000...1019)
             }
@@ -153,17 +154,17 @@ struct RPCRefusalTests {
     @Test func `keys in the URL go to the server and into no message`() async throws {
         let log = LogRecorder()
         let clock = ManualClock()
-        try await ScriptedServer.run(then: { _ in .response(status: 500) }) { server, port in
+        try await LocalService.run(then: { _ in .response(status: 500) }) { server, port in
             let rpc = try StellarRPC(
                 url: "http://us%40er:p%3Aw@127.0.0.1:\(port)/v1/s3cret?key=s3cret",
                 retry: RetryPolicy(total: .seconds(1), clock: clock, random: { 1 }),
-                logger: .init(label: "test", factory: { _ in log }))
+                logger: log.logger)
             let error = await failure { () async throws(LedgerSourceError) in try await rpc.health() }
             await rpc.shutdown()
-            #expect(server.seen.first?.line == "POST /v1/s3cret?key=s3cret HTTP/1.1")
+            #expect(server.seen.first.map { [$0.method, $0.target] } == ["POST", "/v1/s3cret?key=s3cret"])
             // Base64 of "us@er:p:w".
             #expect(server.seen.first?.headers["authorization"] == "Basic dXNAZXI6cDp3")
-            let told = log.lines.map { "\($0.text) \($0.metadata)" }.joined() + "\(String(describing: error))"
+            let told = log.lines.map(\.description).joined() + "\(String(describing: error))"
             #expect(told.contains("http://127.0.0.1:\(port)"))
             for secret in ["s3cret", "p%3Aw", "p:w", "us%40er", "us@er"] { #expect(!told.contains(secret)) }
         }

@@ -1,6 +1,7 @@
 import LedgerSources
 import Logging
 import Synchronization
+import TestSupport
 import Testing
 
 /// What is transient is tried again until it succeeds, with the waits that the policy and the server ask for.
@@ -26,7 +27,7 @@ struct RPCRetryTests {
         ] as [(Reply, [Duration]?)])
     func `a transient failure is tried again after a wait`(_ reply: Reply, _ waits: [Duration]?) async throws {
         let clock = ManualClock()
-        try await ScriptedServer.run([reply], then: SampleLedgers.serve) { server, port in
+        try await LocalService.run([reply], then: SampleLedgers.serve) { server, port in
             let ledgers = try await withClient(port, clock: clock) { rpc in
                 let ledgers = try await rpc.fetched(from: 1000, limit: 2)
                 #expect(rpc.counters.requests == 2)
@@ -51,7 +52,7 @@ struct RPCRetryTests {
     func `Retry-After is honoured up to its cap`(_ header: String, _ wait: Duration) async throws {
         for status in [429, 503] {
             let clock = ManualClock()
-            try await ScriptedServer.run([.response(status: status, headers: ["Retry-After": header])], then: SampleLedgers.serve) {
+            try await LocalService.run([.response(status: status, headers: ["Retry-After": header])], then: SampleLedgers.serve) {
                 _, port in
                 _ = try await withClient(port, clock: clock) { try await $0.fetched(from: 1000, limit: 1) }
             }
@@ -61,7 +62,7 @@ struct RPCRetryTests {
 
     @Test func `waits grow from try to try, and the last error says all`() async throws {
         let clock = ManualClock()
-        try await ScriptedServer.run(then: { _ in .response(status: 503, body: Array("down for\nmaintenance".utf8)) }) { server, port in
+        try await LocalService.run(then: { _ in .response(status: 503, body: Array("down for\nmaintenance".utf8)) }) { server, port in
             let error = await withClientFailure(port, clock: clock, total: .seconds(3)) { rpc throws(LedgerSourceError) in
                 try await rpc.fetched(from: 1000, limit: 5)
             }
@@ -81,7 +82,7 @@ struct RPCRetryTests {
 
     @Test func `no server at all is given up after the time allowed`() async throws {
         let clock = ManualClock()
-        let port = try await ScriptedServer.run { _, port in port }
+        let port = try await LocalService.run { _, port in port }
         let error = await withClientFailure(port, clock: clock) { rpc throws(LedgerSourceError) in try await rpc.health(within: .seconds(1))
         }
         #expect(error?.code == .connection)
@@ -94,7 +95,7 @@ struct RPCRetryTests {
         var options = RPCOptions()
         options.idleTimeout = .milliseconds(200)
         options.pageSizer = PageSizer(maximum: 8)
-        try await ScriptedServer.run(
+        try await LocalService.run(
             [.silence, .rpcError(-32001, "processing limit exceeded"), .response(status: 504)], then: SampleLedgers.serve
         ) {
             [options] server, port in
@@ -111,7 +112,7 @@ struct RPCRetryTests {
         options.idleTimeout = .milliseconds(200)
         let body = Array(try SampleLedgers.response(1000...1000).utf8)
         let half = Array(body.prefix(body.count / 2))
-        try await ScriptedServer.run([.slow(pieces: [half], pause: .zero, announced: body.count)], then: SampleLedgers.serve) {
+        try await LocalService.run([.slow(pieces: [half], pause: .zero, announced: body.count)], then: SampleLedgers.serve) {
             [options] server, port in
             try await withClient(port, options: options) { rpc in
                 try await rpc.expect(1000...1000, from: 1000, limit: 1)
@@ -126,7 +127,7 @@ struct RPCRetryTests {
         options.idleTimeout = .seconds(2)
         let body = Array(try SampleLedgers.response(1000...1000).utf8)
         let pieces = stride(from: 0, to: body.count, by: body.count / 6).map { Array(body[$0..<min(body.count, $0 + body.count / 6)]) }
-        try await ScriptedServer.run(
+        try await LocalService.run(
             [.slow(pieces: pieces, pause: .milliseconds(500), announced: body.count)], then: SampleLedgers.serve
         ) { [options] server, port in
             try await withClient(port, options: options) { rpc in try await rpc.expect(1000...1000, from: 1000, limit: 1) }
@@ -134,8 +135,33 @@ struct RPCRetryTests {
         }
     }
 
+    @Test func `a response that waits until another is read is not idle`() async throws {
+        var options = RPCOptions()
+        options.threads = 1
+        options.readBufferBytes = 4096
+        options.idleTimeout = .milliseconds(400)
+        // More than half of a read, and more often than what counts as a stall: the other one waits for the end.
+        let text = try SampleLedgers.response(1000...1000)
+        let padded = Array((text.dropLast() + String(repeating: " ", count: 300_000 - text.utf8.count) + "}").utf8)
+        let pieces = stride(from: 0, to: padded.count, by: 3_000).map { Array(padded[$0..<($0 + 3_000)]) }
+        let slow = Reply.slow(pieces: pieces, pause: .milliseconds(15), announced: padded.count)
+        let (requests, arrived) = AsyncStream.makeStream(of: Void.self)
+        try await LocalService.run(
+            then: { $0.asked?.start == 1000 ? slow : SampleLedgers.serve($0) }, onRequest: { _ in arrived.yield() }
+        ) { [options] server, port in
+            try await withClient(port, options: options) { rpc in
+                async let first = rpc.fetched(from: 1000, limit: 1)
+                for await _ in requests { break }
+                async let second = rpc.fetched(from: 1001, limit: 1)
+                let both = try await [first, second]
+                #expect(both == [1000...1000, 1001...1001])
+            }
+            #expect(server.seen.count == 2)
+        }
+    }
+
     @Test func `malformed JSON is tried three times and no more`() async throws {
-        try await ScriptedServer.run(then: { _ in Self.garbage }) { server, port in
+        try await LocalService.run(then: { _ in Self.garbage }) { server, port in
             let error = await withClientFailure(port) { rpc throws(LedgerSourceError) in try await rpc.fetched(from: 1000, limit: 1) }
             #expect(error?.code == .malformedResponse)
             #expect(error?.detail.contains("JSON at byte") == true)
@@ -148,7 +174,7 @@ struct RPCRetryTests {
         let one = try SampleLedgers.element(SampleLedgers.xdr(1001))
         let zero = try SampleLedgers.element(SampleLedgers.xdr(1000))
         for elements in [[one], [one, zero]] {
-            try await ScriptedServer.run(then: { _ in .json(SampleLedgers.response(elements)) }) { server, port in
+            try await LocalService.run(then: { _ in .json(SampleLedgers.response(elements)) }) { server, port in
                 let error = await withClientFailure(port) { rpc throws(LedgerSourceError) in try await rpc.fetched(from: 1000, limit: 2) }
                 #expect(error?.code == .unexpectedLedgers)
                 #expect(server.seen.count == 3)
@@ -156,14 +182,14 @@ struct RPCRetryTests {
         }
         // What came before the wrong one was right.
         for elements in [[zero, two], [zero, zero]] {
-            try await ScriptedServer.run(then: { _ in .json(SampleLedgers.response(elements)) }) { _, port in
+            try await LocalService.run(then: { _ in .json(SampleLedgers.response(elements)) }) { _, port in
                 try await withClient(port) { rpc in try await rpc.expect(1000...1000, from: 1000, limit: 2) }
             }
         }
     }
 
     @Test func `an empty page at the tip means that the server is behind`() async throws {
-        try await ScriptedServer.run(then: { _ in .json(SampleLedgers.response([], latest: 1019)) }) { _, port in
+        try await LocalService.run(then: { _ in .json(SampleLedgers.response([], latest: 1019)) }) { _, port in
             let error = await withClientFailure(port, total: .seconds(1)) { rpc throws(LedgerSourceError) in
                 try await rpc.fetched(from: 1020, limit: 2)
             }
@@ -173,8 +199,8 @@ struct RPCRetryTests {
 
     @Test func `each repetition is logged with its delay, later ones as warnings`() async throws {
         let log = LogRecorder()
-        try await ScriptedServer.run([Reply](repeating: .response(status: 500), count: 4), then: SampleLedgers.serve) { _, port in
-            _ = try await withClient(port, logger: Logger(label: "test", factory: { _ in log })) {
+        try await LocalService.run([Reply](repeating: .response(status: 500), count: 4), then: SampleLedgers.serve) { _, port in
+            _ = try await withClient(port, logger: log.logger) {
                 try await $0.fetched(from: 1000, limit: 3)
             }
             let lines = log.lines

@@ -1,6 +1,7 @@
 import Foundation
 import LedgerSources
 import Logging
+import TestSupport
 import Testing
 
 struct RPCTransportTests {
@@ -11,7 +12,7 @@ struct RPCTransportTests {
             ),
             .json(#"{"jsonrpc":"2.0","id":1,"result":{"passphrase":"Test","protocolVersion":23,"friendbotUrl":"http://f"}}"#),
         ]
-        try await ScriptedServer.run(replies) { server, port in
+        try await LocalService.run(replies) { server, port in
             try await withClient(port) { rpc in
                 let health = try await rpc.health()
                 #expect((health.latestLedger, health.oldestLedger) == (9, 2))
@@ -29,7 +30,7 @@ struct RPCTransportTests {
         let replies = ["{\"latestLedger\":9}", "{\"passphrase\":\"Test\"}"].map {
             Reply.json("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\($0)}")
         }
-        try await ScriptedServer.run(replies) { _, port in
+        try await LocalService.run(replies) { _, port in
             try await withClient(port) { rpc in
                 let health = try await rpc.health()
                 #expect((health.latestLedger, health.oldestLedger) == (9, nil))
@@ -41,7 +42,7 @@ struct RPCTransportTests {
 
     @Test func `small responses fail as large ones do`() async throws {
         let replies: [Reply] = [.rpcError(-32603, "unhealthy"), .json("{}"), .json(#"{"result":{"passphrase":7}}"#)]
-        try await ScriptedServer.run(replies, then: { _ in .rpcError(-32601, "method not found") }) { server, port in
+        try await LocalService.run(replies, then: { _ in .rpcError(-32601, "method not found") }) { server, port in
             let error = await withClientFailure(port) { rpc throws(LedgerSourceError) in try await rpc.network() }
             #expect(error?.code == .malformedResponse)
             #expect(server.seen.count == 3)
@@ -50,7 +51,7 @@ struct RPCTransportTests {
     }
 
     @Test func `every ledger is passed on`() async throws {
-        try await ScriptedServer.run(then: SampleLedgers.serve) { _, port in
+        try await LocalService.run(then: SampleLedgers.serve) { _, port in
             try await withClient(port) { rpc in
                 var next: UInt32 = 1000
                 while next <= 1019 {
@@ -63,7 +64,7 @@ struct RPCTransportTests {
     }
 
     @Test func `a page may be shorter than asked`() async throws {
-        try await ScriptedServer.run(then: SampleLedgers.serve) { _, port in
+        try await LocalService.run(then: SampleLedgers.serve) { _, port in
             try await withClient(port) { rpc in
                 try await rpc.expect(1018...1019, from: 1018, limit: 6)
             }
@@ -73,7 +74,7 @@ struct RPCTransportTests {
     @Test func `ledgers beyond the limit are left out`() async throws {
         // A whole response, not one that broke.
         let three = try SampleLedgers.response(1000...1002)
-        try await ScriptedServer.run(then: { _ in .json(three) }) { _, port in
+        try await LocalService.run(then: { _ in .json(three) }) { _, port in
             try await withClient(port) { rpc in
                 try await rpc.expect(1000...1001, from: 1000, limit: 2)
                 #expect(rpc.counters.retries == 0)
@@ -85,7 +86,7 @@ struct RPCTransportTests {
     func `a response without Content-Length is taken whole`(_ chunk: Int) async throws {
         let body = Array(try SampleLedgers.response(1000...1006).utf8)
         for reply in [Reply.chunked(body: body, chunk: max(chunk, body.count / 5_000)), .untilClose(body: body)] {
-            try await ScriptedServer.run([reply]) { _, port in
+            try await LocalService.run([reply]) { _, port in
                 try await withClient(port) { rpc in
                     try await rpc.expect(1000...1006, from: 1000, limit: 7)
                     #expect(rpc.counters.bytesReceived == body.count)
@@ -98,7 +99,7 @@ struct RPCTransportTests {
         let clock = ManualClock()
         let page = try Reply.json(SampleLedgers.response(1000...1000))
         // The second request finds the connection dead, as behind a proxy that forgot it.
-        try await ScriptedServer.run([page, .close, page]) { server, port in
+        try await LocalService.run([page, .close, page]) { server, port in
             try await withClient(port, clock: clock) { rpc in
                 _ = try await rpc.fetched(from: 1000, limit: 1)
                 _ = try await rpc.fetched(from: 1000, limit: 1)
@@ -110,7 +111,7 @@ struct RPCTransportTests {
 
     @Test func `cancelling ends a request under way`() async throws {
         let (requests, arrived) = AsyncStream.makeStream(of: Void.self)
-        try await ScriptedServer.run(then: { _ in .silence }, onRequest: { _ in arrived.yield() }) { _, port in
+        try await LocalService.run(then: { _ in .silence }, onRequest: { _ in arrived.yield() }) { _, port in
             try await withClient(port) { rpc in
                 let task = Task { await failure { () async throws(LedgerSourceError) in try await rpc.fetched(from: 1000, limit: 1) } }
                 for await _ in requests { break }
@@ -122,7 +123,7 @@ struct RPCTransportTests {
 
     @Test func `cancelling ends a wait between tries`() async throws {
         let waiting = EndlessClock()
-        try await ScriptedServer.run(then: { _ in .response(status: 500) }) { server, port in
+        try await LocalService.run(then: { _ in .response(status: 500) }) { server, port in
             try await withClient(port, clock: waiting) { rpc in
                 let task = Task { await failure { () async throws(LedgerSourceError) in try await rpc.fetched(from: 1000, limit: 1) } }
                 for await _ in waiting.sleepers { break }
@@ -134,7 +135,7 @@ struct RPCTransportTests {
     }
 
     @Test func `a cancelled task asks nothing`() async throws {
-        try await ScriptedServer.run(then: SampleLedgers.serve) { server, port in
+        try await LocalService.run(then: SampleLedgers.serve) { server, port in
             try await withClient(port) { rpc in
                 let task = Task {
                     withUnsafeCurrentTask { $0?.cancel() }
@@ -163,7 +164,7 @@ struct RPCTransportTests {
 
     @Test func `shutdown ends a request under way`() async throws {
         let (requests, arrived) = AsyncStream.makeStream(of: Void.self)
-        try await ScriptedServer.run(then: { _ in .silence }, onRequest: { _ in arrived.yield() }) { _, port in
+        try await LocalService.run(then: { _ in .silence }, onRequest: { _ in arrived.yield() }) { _, port in
             let rpc = try StellarRPC(
                 url: "http://127.0.0.1:\(port)", retry: RetryPolicy(clock: ManualClock(), random: { 1 }), logger: .init(label: "test"))
             async let error = failure { () async throws(LedgerSourceError) in try await rpc.fetched(from: 1000, limit: 1) }
@@ -174,7 +175,7 @@ struct RPCTransportTests {
     }
 
     @Test func `after shutdown there is nothing to ask`() async throws {
-        try await ScriptedServer.run(then: SampleLedgers.serve) { _, port in
+        try await LocalService.run(then: SampleLedgers.serve) { _, port in
             let rpc = try StellarRPC(url: "http://127.0.0.1:\(port)", logger: .init(label: "test"))
             await rpc.shutdown()
             #expect(await failure { () async throws(LedgerSourceError) in try await rpc.health() }?.code == .closed)

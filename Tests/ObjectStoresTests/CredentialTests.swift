@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import NIOCore
 import Synchronization
 import TestSupport
@@ -60,7 +61,7 @@ struct CredentialTests {
                     #expect(found == expected[first])
                 }
                 #expect(
-                    log.lines.filter { $0.hasPrefix("info") && $0.contains(first == 5 ? "no credentials found" : "credentials found") }
+                    log.lines.filter { $0.level == .info && $0.text.contains(first == 5 ? "no credentials found" : "credentials found") }
                         .count == 1)
             }
         }
@@ -229,7 +230,7 @@ struct CredentialTests {
                 #expect(try await store.text("k") == "KEY")
                 time.advance(by: 3400)
                 #expect(try await store.text("k") == "KEY")
-                while !log.lines.contains(where: { $0.contains("not renewed") }) { try await Task.sleep(for: .milliseconds(5)) }
+                while !log.lines.contains(where: { $0.text.contains("not renewed") }) { try await Task.sleep(for: .milliseconds(5)) }
                 // Not again at once.
                 #expect(try await store.text("k") == "KEY")
                 #expect(service.seen.filter { $0.target == "/container" }.count == 2)

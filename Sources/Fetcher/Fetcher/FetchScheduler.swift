@@ -160,10 +160,8 @@ package struct FetchScheduler<Rows: Sendable>: Sendable {
     private var parts: [Int: Part] = [:]
     private var partOfLedger = LedgerMap<Int>()
     private var asked = 0
-    /// Bytes of rows that the last requests gave, the newest last.
-    private var recentBytes: [Int] = []
-    /// The same for each ledger.
-    private var recentRate: [Int] = []
+    /// What the last requests gave, the newest last.
+    private var recent: [(ledgers: Int, bytes: Int)] = []
     /// The length of the last batch: what one more will probably bring.
     private var batchLength = 100
     private var ticks = 0
@@ -315,11 +313,9 @@ package struct FetchScheduler<Rows: Sendable>: Sendable {
         return Open(ledgers: first...last, protocols: piece.protocols)
     }
 
-    private static var longestRequest: Int { 10_000 }
-
     /// As many ledgers as the source says, and as give no more rows than a request may.
     private func length(from first: UInt32, of available: Int) -> Int {
-        let most = recentRate.max().map { limits.allowance / max(1, $0) } ?? limits.firstLength
+        let most = recent.map { $0.bytes / $0.ledgers }.max().map { limits.allowance / max(1, $0) } ?? limits.firstLength
         return max(1, min(requestLength(first, available), available, most))
     }
 
@@ -334,12 +330,8 @@ package struct FetchScheduler<Rows: Sendable>: Sendable {
         }
         remove(job: first)
         if end < job.ledgers.upperBound { reopen((end + 1)...job.ledgers.upperBound, job.protocols) }
-        if recentBytes.count == Self.requestsRemembered {
-            recentBytes.removeFirst()
-            recentRate.removeFirst()
-        }
-        recentBytes.append(fetched.bytes)
-        recentRate.append(fetched.bytes / fetched.ledgers.count)
+        if recent.count == Self.requestsRemembered { recent.removeFirst() }
+        recent.append((fetched.ledgers.count, fetched.bytes))
         rows[first] = Finished(rows: fetched, protocols: job.protocols)
         heldBytes += fetched.bytes
         noteIfOfferable(first)
@@ -520,7 +512,7 @@ package struct FetchScheduler<Rows: Sendable>: Sendable {
 
     /// Whether one more request may be begun.
     private var hasRoom: Bool {
-        let expected = recentBytes.max() ?? limits.allowance / 4
+        let expected = recent.map(\.bytes).max() ?? limits.allowance / 4
         return heldBytes + (jobs.count + 1) * expected <= limits.budget
     }
 
@@ -547,9 +539,10 @@ package struct FetchScheduler<Rows: Sendable>: Sendable {
 
     /// Asks for enough that every request slot has its next request at hand, and no more.
     private mutating func askForWork(_ actions: inout [Action]) {
+        let longestRequest = 10_000
         var wanted = 0
         if hasRoom {
-            let missing = slots * length(from: leases.last ?? 1, of: Self.longestRequest) - openLedgers - asked * batchLength
+            let missing = slots * length(from: leases.last ?? 1, of: longestRequest) - openLedgers - asked * batchLength
             wanted = min(max(0, (missing + batchLength - 1) / batchLength), 1000, limits.batches - leases.count - asked)
         } else if asked == 0 {
             wanted = 1

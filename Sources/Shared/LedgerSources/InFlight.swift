@@ -1,8 +1,8 @@
 /// How many requests to a source should be in flight: enough that there is always a response to work on, and no more.
 ///
-/// While fewer responses arrive than there are threads to take them, the threads wait for the network. Where that is more than a tenth of the time, half as
+/// While fewer responses have work for a thread than there are threads, the threads wait for the network. Where that is more than a tenth of the time, half as
 /// many requests again are in flight from then on. But not where responses take longer to begin than they need: then the source has a queue, and more
-/// requests would only make that longer. Where the queue is long, or many responses arrive at once, there is one request fewer; after a refusal (too many
+/// requests would only make that longer. Where the queue is long, or many responses wait for a thread, there is one request fewer; after a refusal (too many
 /// requests, a time-out) half of them at once. It is judged after as many responses as are in flight.
 package struct InFlight: Sendable {
     /// How many there should be.
@@ -11,8 +11,6 @@ package struct InFlight: Sendable {
     private let range: ClosedRange<Int>
     /// Threads that take responses.
     private let lanes: Int
-    /// Responses that are arriving.
-    private var arriving = 0
     private var seen: ContinuousClock.Instant?
     private var time = Duration.zero
     private var starved = Duration.zero
@@ -38,21 +36,18 @@ package struct InFlight: Sendable {
     }
 
     /// A response begins to arrive, so long after it was asked for.
-    /// - Parameter ready: responses that had work for a thread up to now, where that is not all that are arriving.
-    package mutating func began(at now: ContinuousClock.Instant, after wait: Duration, ready: Int? = nil) {
+    /// - Parameter ready: responses that had work for a thread up to now.
+    package mutating func began(at now: ContinuousClock.Instant, after wait: Duration, ready: Int) {
         advance(to: now, ready)
-        arriving += 1
         responses += 1
         waited += wait
         shortest = shortest.map { min(wait, $0 * 1.0002) } ?? wait
         if responses >= target { judge() }
     }
 
-    /// A response that began to arrive has ended, however.
-    package mutating func ended(at now: ContinuousClock.Instant, ready: Int? = nil) {
-        advance(to: now, ready)
-        arriving = max(0, arriving - 1)
-    }
+    /// A response has ended, however.
+    /// - Parameter ready: responses that had work for a thread up to now, this one among them.
+    package mutating func ended(at now: ContinuousClock.Instant, ready: Int) { advance(to: now, ready) }
 
     /// The source refused, or did not manage in time. Requests that were under way together are refused together: that counts once.
     package mutating func refused(at now: ContinuousClock.Instant = .now) {
@@ -63,8 +58,7 @@ package struct InFlight: Sendable {
         forget()
     }
 
-    private mutating func advance(to now: ContinuousClock.Instant, _ ready: Int?) {
-        let ready = ready ?? arriving
+    private mutating func advance(to now: ContinuousClock.Instant, _ ready: Int) {
         if let seen, now > seen {
             let passed = now - seen
             time += passed

@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import StellarXDR
+import TestSupport
 
 /// Synthetic ledgers 1000-1019, hash-chained, and responses made of them.
 enum SampleLedgers {

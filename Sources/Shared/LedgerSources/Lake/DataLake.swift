@@ -44,6 +44,8 @@ public final class DataLake: LedgerSource {
         /// The last ledger that is known to be there.
         var newest: UInt32?
         var largestFile = 1 << 18
+        /// Files that have arrived and are not read to their end.
+        var filesHere = 0
         var retries = 0
         var bytesReceived = 0
     }
@@ -51,7 +53,7 @@ public final class DataLake: LedgerSource {
     /// Of one file. From its arrival on there is work for a thread, whether or not one is free.
     private final class Arrival: Sendable {
         let asked = ContinuousClock.now
-        let isHere = Mutex(false)
+        let hasCome = Mutex(false)
     }
 
     private let store: any ObjectStore
@@ -292,14 +294,10 @@ public final class DataLake: LedgerSource {
         let description = try await description()
         let first = wanted.lowerBound
         let arrival = Arrival()
-        defer { if arrival.isHere.withLock({ $0 }) { inFlight.withLock { $0.ended(at: .now) } } }
+        defer { readToEnd(arrival) }
         let file: ByteBuffer
         do throws(AttemptFailure) {
-            let found = try await self.file(of: first, description) {
-                arrival.isHere.withLock { $0 = true }
-                let now = ContinuousClock.now
-                self.inFlight.withLock { $0.began(at: now, after: now - arrival.asked) }
-            }
+            let found = try await self.file(of: first, description) { self.arrived(arrival) }
             guard let found else { throw try await missing(first, description) }
             file = found
         } catch {
@@ -315,6 +313,25 @@ public final class DataLake: LedgerSource {
             throw Task.isCancelled
                 ? AttemptFailure(.cancelled, "the ledgers are not wanted any more") : AttemptFailure(.closed, "the lake was shut down")
         }
+    }
+
+    private func arrived(_ arrival: Arrival) {
+        arrival.hasCome.withLock { $0 = true }
+        let now = ContinuousClock.now
+        let ready = state.withLock { state in
+            defer { state.filesHere += 1 }
+            return state.filesHere
+        }
+        inFlight.withLock { $0.began(at: now, after: now - arrival.asked, ready: ready) }
+    }
+
+    private func readToEnd(_ arrival: Arrival) {
+        guard arrival.hasCome.withLock({ $0 }) else { return }
+        let ready = state.withLock { state in
+            defer { state.filesHere -= 1 }
+            return state.filesHere
+        }
+        inFlight.withLock { $0.ended(at: .now, ready: ready) }
     }
 
     /// Passes on what a file has of the ledgers wanted, on a thread that does nothing else. What `body` throws is no failure of the file's.

@@ -19,6 +19,9 @@ struct ResponseHead: Sendable {
 final class ResponseReceiver: HTTPClientResponseDelegate {
     typealias Response = Void
 
+    /// Whether it is this response's turn to be read: from its first piece to its end.
+    private enum Turn { case none, awaited, taken }
+
     private struct State {
         var head: ResponseHead?
         var json = JSONStream()
@@ -26,10 +29,9 @@ final class ResponseReceiver: HTTPClientResponseDelegate {
         var small = ByteBuffer()
         var bytes = 0
         var isOver = false
-        /// The response's turn to be read, from its first piece to its end.
-        var turn: ReadingTurns?
         /// What gives turns, where ledgers are expected.
         var turns: ReadingTurns?
+        var turn = Turn.none
         var idleTimeout = TimeAmount.seconds(30)
         /// When the last piece was taken.
         var progress = NIODeadline.now()
@@ -70,6 +72,8 @@ final class ResponseReceiver: HTTPClientResponseDelegate {
     private func failIfIdle(_ task: HTTPClient.Task<Void>) {
         let isIdle = state.withLock { state in
             if state.isOver { return false }
+            // Its bytes wait for us then, not we for them.
+            if state.turn == .awaited { state.progress = .now() }
             let end = state.progress + state.idleTimeout
             if end <= .now() { return true }
             state.idleTimer = task.eventLoop.scheduleTask(deadline: end) { self.failIfIdle(task) }
@@ -94,7 +98,11 @@ final class ResponseReceiver: HTTPClientResponseDelegate {
     }
 
     func didReceiveBodyPart(task: HTTPClient.Task<Void>, _ part: ByteBuffer) -> EventLoopFuture<Void> {
-        let turns = state.withLock { $0.turn == nil && !$0.isOver ? $0.turns : nil }
+        let turns = state.withLock { state -> ReadingTurns? in
+            guard state.turn == .none, !state.isOver, let turns = state.turns else { return nil }
+            state.turn = .awaited
+            return turns
+        }
         guard let turns else { return take(task, part) }
         guard let wait = turns.take() else {
             begin(turns)
@@ -109,7 +117,7 @@ final class ResponseReceiver: HTTPClientResponseDelegate {
 
     private func begin(_ turns: ReadingTurns) {
         let isOver = state.withLock { state in
-            if !state.isOver { state.turn = turns }
+            if !state.isOver { state.turn = .taken }
             return state.isOver
         }
         if isOver { turns.giveBack() }
@@ -138,12 +146,12 @@ final class ResponseReceiver: HTTPClientResponseDelegate {
 
     /// What was received. No further piece is taken.
     func end() -> (head: ResponseHead?, bytes: Int, small: ByteBuffer, json: JSONStream, ledgers: LedgersStream?) {
-        let (turn, response) = state.withLock { state in
+        let (turns, response) = state.withLock { state in
             state.isOver = true
             state.ledgers?.giveBackMemory()
-            return (state.turn.take(), (state.head, state.bytes, state.small, state.json, state.ledgers))
+            return (state.turn == .taken ? state.turns : nil, (state.head, state.bytes, state.small, state.json, state.ledgers))
         }
-        turn?.giveBack()
+        turns?.giveBack()
         return response
     }
 
@@ -154,7 +162,7 @@ final class ResponseReceiver: HTTPClientResponseDelegate {
                 if state.isOver { return }
                 try body(&state)
                 state.progress = .now()
-                state.turn?.progressed()
+                if state.turn == .taken { state.turns?.progressed() }
             }
             return task.eventLoop.makeSucceededVoidFuture()
         } catch {

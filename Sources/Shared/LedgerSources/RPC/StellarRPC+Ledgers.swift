@@ -54,7 +54,7 @@ extension StellarRPC {
         }
         let ready = transport.ready
         let response = receiver.end()
-        if response.head?.isSuccess == true { inFlight.withLock { $0.ended(at: .now, ready: ready) } }
+        inFlight.withLock { $0.ended(at: .now, ready: ready) }
         counted.withLock { $0.bytesReceived += response.bytes }
         guard let ledgers = response.ledgers else { throw failure ?? AttemptFailure(.closed, "the response was given up") }
         if let stopped = failure?.stopped { return .failure(stopped) }

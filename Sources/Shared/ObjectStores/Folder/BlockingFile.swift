@@ -68,6 +68,7 @@ package enum BlockingFile {
             throw FileFailure(code: errno)
         }
         defer { unsafe closedir(folder) }
+        guard let nameOffset = MemoryLayout<dirent>.offset(of: \.d_name) else { throw FileFailure(code: ENOTSUP) }
         var names: [String] = []
         while true {
             errno = 0
@@ -76,8 +77,7 @@ package enum BlockingFile {
                 return names
             }
             // Read where it lies: an entry is shorter than its type, and a copy of the whole name would read behind the end of the folder's buffer.
-            guard let start = MemoryLayout<dirent>.offset(of: \.d_name) else { return names }
-            let name = unsafe String(cString: (UnsafeRawPointer(entry) + start).assumingMemoryBound(to: CChar.self))
+            let name = unsafe String(cString: (UnsafeRawPointer(entry) + nameOffset).assumingMemoryBound(to: CChar.self))
             if name == "." || name == ".." { continue }
             switch unsafe Int(entry.pointee.d_type) {
             case Int(DT_REG): names.append(name)

@@ -3,8 +3,8 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// What the server does with one request.
-enum Reply: Sendable {
+/// What the service does with one request.
+package enum Reply: Sendable {
     /// A whole response with Content-Length; the connection stays open.
     case response(status: Int = 200, headers: [String: String] = [:], body: [UInt8] = [])
     /// A response in chunks of the size given, without Content-Length.
@@ -20,116 +20,97 @@ enum Reply: Sendable {
     /// Never responds.
     case silence
 
-    static func json(_ text: String, status: Int = 200, headers: [String: String] = [:]) -> Reply {
+    package static func text(_ text: String, status: Int = 200, headers: [String: String] = [:]) -> Reply {
         .response(status: status, headers: headers, body: Array(text.utf8))
     }
-    static func rpcError(_ code: Int, _ message: String) -> Reply {
-        .json(#"{"jsonrpc":"2.0","id":1,"error":{"code":\#(code),"message":"\#(message)"}}"#)
-    }
 }
 
-/// A request as the server saw it.
-struct SeenRequest: Sendable {
+/// A request as the service saw it.
+package struct SeenRequest: Sendable {
     /// Which connection it came on, from 1.
-    var connection: Int
-    var line: String
-    var headers: [String: String]
-    var body: String
-
-    /// `startLedger` and `limit` of a getLedgers request.
-    var asked: (start: UInt32, limit: Int)? {
-        guard let json = try? JSONDecoder().decode(Envelope.self, from: Data(body.utf8)), let params = json.params else { return nil }
-        return (params.startLedger, params.pagination.limit)
-    }
-
-    private struct Envelope: Decodable {
-        struct Params: Decodable {
-            struct Pagination: Decodable { var limit: Int }
-            var startLedger: UInt32
-            var pagination: Pagination
-        }
-        var params: Params?
-    }
+    package var connection: Int
+    package var method: String
+    /// Path and query as they came.
+    package var target: String
+    package var headers: [String: String]
+    package var body: String
 }
 
-/// An HTTP/1.1 server that responds to requests by a script, byte by byte as told, and remembers them.
-final class ScriptedServer: Sendable {
+/// An HTTP/1.1 server in this process that a closure answers for, byte by byte as told; it remembers what it was asked.
+package final class LocalService: Sendable {
     private struct State {
-        var script: [Reply]
         var seen: [SeenRequest] = []
         var connections = 0
     }
 
-    private let state: Mutex<State>
+    private let state = Mutex(State())
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    private let afterwards: @Sendable (SeenRequest) -> Reply
-    private let onRequest: @Sendable (SeenRequest) -> Void
+    private let answer: @Sendable (SeenRequest, Int) -> Reply
+    private let portNumber = Mutex(0)
 
-    private init(
-        _ script: [Reply], _ afterwards: @escaping @Sendable (SeenRequest) -> Reply, _ onRequest: @escaping @Sendable (SeenRequest) -> Void
-    ) {
-        state = Mutex(State(script: script))
-        self.afterwards = afterwards
-        self.onRequest = onRequest
+    private init(_ answer: @escaping @Sendable (SeenRequest, Int) -> Reply) {
+        self.answer = answer
     }
 
     /// All requests so far.
-    var seen: [SeenRequest] { state.withLock { $0.seen } }
+    package var seen: [SeenRequest] { state.withLock { $0.seen } }
     /// Connections accepted so far.
-    var connections: Int { state.withLock { $0.connections } }
+    package var connections: Int { state.withLock { $0.connections } }
+    package var port: Int { portNumber.withLock { $0 } }
+    /// `http://127.0.0.1:PORT`.
+    package var url: String { "http://127.0.0.1:\(port)" }
 
-    /// Runs `body` with the port of a server that gives the replies of `script` in turn, and those of `afterwards` when they are used up.
-    static func run<Value: Sendable>(
-        _ script: [Reply] = [], then afterwards: @escaping @Sendable (SeenRequest) -> Reply = { _ in .close },
-        onRequest: @escaping @Sendable (SeenRequest) -> Void = { _ in },
-        _ body: (ScriptedServer, Int) async throws -> Value
+    /// Runs `body` with a service that answers as `answer` says, which is told the request and its number from 1.
+    package static func run<Value: Sendable>(
+        _ answer: @escaping @Sendable (SeenRequest, Int) -> Reply, _ body: (LocalService) async throws -> Value
     ) async throws -> Value {
-        let server = ScriptedServer(script, afterwards, onRequest)
-        let channel = try await ServerBootstrap(group: server.group)
+        let service = LocalService(answer)
+        let channel = try await ServerBootstrap(group: service.group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelOption(.backlog, value: 512)
             .childChannelInitializer { channel in
-                let number = server.state.withLock { state in
+                let number = service.state.withLock { state in
                     state.connections += 1
                     return state.connections
                 }
                 return channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(ConnectionHandler(server, number))
+                    try channel.pipeline.syncOperations.addHandler(ConnectionHandler(service, number))
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
+        service.portNumber.withLock { $0 = channel.localAddress?.port ?? 0 }
         do {
-            let value = try await body(server, channel.localAddress?.port ?? 0)
+            let value = try await body(service)
             try await channel.close()
-            try await server.group.shutdownGracefully()
+            try await service.group.shutdownGracefully()
             return value
         } catch {
             try? await channel.close()
-            try? await server.group.shutdownGracefully()
+            try? await service.group.shutdownGracefully()
             throw error
         }
     }
 
     fileprivate func reply(to request: SeenRequest) -> Reply {
-        let scripted = state.withLock { state in
+        let number = state.withLock { state in
             state.seen.append(request)
-            return state.script.isEmpty ? nil : state.script.removeFirst()
+            return state.seen.count
         }
-        onRequest(request)
-        return scripted ?? afterwards(request)
+        return answer(request, number)
     }
 }
 
-/// Collects a request (head, then Content-Length bytes) and writes what the server replies.
+/// Collects a request (head, then Content-Length bytes) and writes what the service replies.
 private final class ConnectionHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private let server: ScriptedServer
+    private let service: LocalService
     private let number: Int
     private var received = ByteBuffer()
 
-    init(_ server: ScriptedServer, _ number: Int) {
-        self.server = server
+    init(_ service: LocalService, _ number: Int) {
+        self.service = service
         self.number = number
     }
 
@@ -137,7 +118,7 @@ private final class ConnectionHandler: ChannelInboundHandler {
         var part = unwrapInboundIn(data)
         received.writeBuffer(&part)
         while let request = takeRequest() {
-            carryOut(server.reply(to: request), context)
+            carryOut(service.reply(to: request), context)
         }
     }
 
@@ -154,14 +135,16 @@ private final class ConnectionHandler: ChannelInboundHandler {
         guard bytes.count >= end.upperBound + length else { return nil }
         received.moveReaderIndex(forwardBy: end.upperBound + length)
         let body = String(decoding: bytes[end.upperBound..<(end.upperBound + length)], as: UTF8.self)
-        return SeenRequest(connection: number, line: lines.first ?? "", headers: headers, body: body)
+        let line = (lines.first ?? "").split(separator: " ")
+        return SeenRequest(
+            connection: number, method: String(line.first ?? ""), target: line.count > 1 ? String(line[1]) : "", headers: headers, body: body)
     }
 
     private func carryOut(_ reply: Reply, _ context: ChannelHandlerContext) {
         switch reply {
         case .response(let status, let headers, let body):
             let extra = headers.map { "\($0.key): \($0.value)\r\n" }.joined()
-            send(["HTTP/1.1 \(status) Scripted\r\n\(extra)content-length: \(body.count)\r\n\r\n"], body, context, close: false)
+            send("HTTP/1.1 \(status) Local\r\n\(extra)content-length: \(body.count)\r\n\r\n", body, context, close: false)
         case .chunked(let body, let chunk):
             write(Array("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".utf8), context)
             for start in stride(from: 0, to: body.count, by: chunk) {
@@ -170,21 +153,21 @@ private final class ConnectionHandler: ChannelInboundHandler {
             }
             write(Array("0\r\n\r\n".utf8), context)
         case .cut(let body, let announced):
-            send(["HTTP/1.1 200 OK\r\ncontent-length: \(announced)\r\n\r\n"], body, context, close: true)
+            send("HTTP/1.1 200 OK\r\ncontent-length: \(announced)\r\n\r\n", body, context, close: true)
         case .slow(let pieces, let pause, let announced):
             write(Array("HTTP/1.1 200 OK\r\ncontent-length: \(announced)\r\n\r\n".utf8), context)
             for (index, piece) in pieces.enumerated() {
                 context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(pause) * index) { self.write(piece, context) }
             }
         case .untilClose(let body):
-            send(["HTTP/1.1 200 OK\r\n\r\n"], body, context, close: true)
+            send("HTTP/1.1 200 OK\r\n\r\n", body, context, close: true)
         case .close: context.close(promise: nil)
         case .silence: break
         }
     }
 
-    private func send(_ head: [String], _ body: [UInt8], _ context: ChannelHandlerContext, close: Bool) {
-        write(Array(head.joined().utf8) + body, context)
+    private func send(_ head: String, _ body: [UInt8], _ context: ChannelHandlerContext, close: Bool) {
+        write(Array(head.utf8) + body, context)
         if close { context.close(promise: nil) }
     }
 
