@@ -131,7 +131,8 @@ let package = Package(
             name: "ledger-walk-benchmark", dependencies: ["StellarXDR", "StateChanges", "Protocols"], path: "Benchmarks/LedgerWalk",
             swiftSettings: strict),
 
-        .target(name: "TestSupport", dependencies: ["PostgreSQL", nioCore, nioPosix, logging], path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["PostgreSQL", nioCore, nioPosix, logging], path: "Tests/TestSupport", swiftSettings: strict),
         .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .tests("StellarXDRTests", ["StellarXDR", "TestSupport", "CAllocationCounter"], exclude: ["Fixtures"]),
         .tests("StateChangesTests", ["StateChanges", "StellarXDR", "TestSupport"]),

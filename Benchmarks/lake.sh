@@ -19,6 +19,7 @@ migrate "folder, 2 fetchers" "--fetchers 2 --datastore-bucket-path file://$work/
 nginx=$(command -v nginx || ls /usr/sbin/nginx 2>/dev/null || true)
 if [ -n "$nginx" ]; then
     mkdir "$work/nginx"
+    port=$((20000 + RANDOM % 12000))
     cat >"$work/nginx/nginx.conf" <<CONF
 daemon off;
 worker_processes 1;
@@ -30,14 +31,14 @@ http {
     sendfile on;
     keepalive_requests 1000000;
     $(for kind in client_body proxy fastcgi uwsgi scgi; do echo "${kind}_temp_path $work/nginx/$kind;"; done)
-    server { listen unix:$work/nginx/ready; listen 127.0.0.1:18765; root $work; }
+    server { listen 127.0.0.1:$port; root $work; }
 }
 CONF
     "$nginx" -e "$work/nginx/error.log" -p "$work/nginx" -c "$work/nginx/nginx.conf" &
-    until curl -fs -o "$work/config" http://127.0.0.1:18765/lake/.config.json; do kill -0 $! || { cat "$work/nginx/error.log" >&2; exit 1; }; done
+    until curl -fs -o "$work/config" http://127.0.0.1:$port/lake/.config.json; do kill -0 $! || { cat "$work/nginx/error.log" >&2; exit 1; }; done
     web="$! $(pgrep -P $!)"
-    migrate "nginx, 1 fetcher" "--fetchers 1 --datastore-bucket-path http://127.0.0.1:18765/lake" "$ledgers" nginx "$web" ""
-    migrate "nginx, 2 fetchers" "--fetchers 2 --datastore-bucket-path http://127.0.0.1:18765/lake" "$ledgers" nginx "$web" ""
+    migrate "nginx, 1 fetcher" "--fetchers 1 --datastore-bucket-path http://127.0.0.1:$port/lake" "$ledgers" nginx "$web" ""
+    migrate "nginx, 2 fetchers" "--fetchers 2 --datastore-bucket-path http://127.0.0.1:$port/lake" "$ledgers" nginx "$web" ""
     kill ${web%% *}
 fi
 

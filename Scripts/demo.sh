@@ -58,7 +58,7 @@ await_ingest "at the tip"
 say "4. Two protocols are added: their contracts are classified, their history is missing"
 contracts=$("$programs/ledger-simulator" contracts --seed $seed)
 classify() {
-    sql --set contracts="$contracts" "$@" <<'SQL'
+    sql --set contracts="$contracts" <<'SQL'
 update protocols set classification_status = 'success' where id in ('SEP41', 'SEP50');
 insert into protocol_wasms(wasm_hash, protocol_id) select sha256(id::bytea), id from protocols where classification_status = 'success';
 insert into protocol_contracts(contract_id, wasm_hash)

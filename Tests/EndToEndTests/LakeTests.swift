@@ -136,6 +136,54 @@ import Testing
         }
     }
 
+    @Test func anEmptyLakeIsRefused() async throws {
+        try await Stage.with { stage in
+            try await Self.withLake(stage) { folder in
+                for name in try FileManager.default.contentsOfDirectory(atPath: folder) where name != ".config.json" {
+                    try FileManager.default.removeItem(atPath: "\(folder)/\(name)")
+                }
+                let before = try await stage.fingerprint()
+                let run = try await stage.migrate(environment: Self.settings("file://\(folder)"), exits: 1)
+                #expect(run.log.contains("there is no ledger file in the lake"), "\(run.log)")
+                #expect(try await stage.fingerprint() == before)
+            }
+        }
+    }
+
+    /// A bucket whose answers are refusals, in the words of S3.
+    @Test(arguments: [
+        (["400 ExpiredToken", "400 ExpiredToken"], "expired"),
+        (["403 AccessDenied", "403 AccessDenied"], "the right to list this bucket"),
+        (["manifest", "403 AccessDenied"], "the right to list this bucket"),
+    ])
+    func aBucketThatRefusesIsNamedBeforeAnythingIsWritten(answers: [String], words: String) async throws {
+        try await Stage.with { stage in
+            let manifest = """
+                {"networkPassphrase":"\(Stage.passphrase)","version":"1","compression":"zstd","ledgersPerBatch":1,"batchesPerPartition":64000}
+                """
+            let service = { @Sendable (request: SeenRequest, _: Int) -> Reply in
+                let answer = request.target.hasSuffix(".config.json") ? answers[0] : answers[1]
+                if answer == "manifest" { return .text(manifest) }
+                let parts = answer.split(separator: " ")
+                return .text(
+                    "<?xml version=\"1.0\"?><Error><Code>\(parts[1])</Code><Message>words of the store</Message></Error>",
+                    status: Int(parts[0]) ?? 500)
+            }
+            try await LocalService.run(service) { service in
+                let settings = Self.settings("bucket/v1").merging([
+                    "DATASTORE_ENDPOINT_URL": service.url, "DATASTORE_REGION": "us-east-2", "AWS_ACCESS_KEY_ID": "KEY-OF-A-TEST",
+                    "AWS_SECRET_ACCESS_KEY": "secret-of-a-test", "AWS_SESSION_TOKEN": "token-of-a-test",
+                ]) { $1 }
+                let before = try await stage.fingerprint()
+                let run = try await stage.migrate(environment: settings, exits: 1)
+                let line = try #require(run.lines(containing: "nothing was written").first, "\(run.log)")
+                #expect(line.contains(words) && line.contains(service.url), "\(line)")
+                #expect(!run.log.contains("secret-of-a-test") && !run.log.contains("token-of-a-test"))
+                #expect(try await stage.fingerprint() == before)
+            }
+        }
+    }
+
     /// A bucket on a server that verifies signatures; then nobody, a stranger and one with the wrong secret ask, for this bucket and for one that is not there.
     @Test(.enabled(if: LakeServers.hasSwift, "no OpenStack Swift: \(LakeServers.hint)"))
     func aBucketIsReadByWhoeverMay() async throws {

@@ -137,7 +137,8 @@ private final class ConnectionHandler: ChannelInboundHandler {
         let body = String(decoding: bytes[end.upperBound..<(end.upperBound + length)], as: UTF8.self)
         let line = (lines.first ?? "").split(separator: " ")
         return SeenRequest(
-            connection: number, method: String(line.first ?? ""), target: line.count > 1 ? String(line[1]) : "", headers: headers, body: body)
+            connection: number, method: String(line.first ?? ""), target: line.count > 1 ? String(line[1]) : "", headers: headers,
+            body: body)
     }
 
     private func carryOut(_ reply: Reply, _ context: ChannelHandlerContext) {

@@ -25,6 +25,18 @@ enum Content {
         }
         return Array(bytes.prefix(size))
     }
+
+    /// Copies of `frame`, up to eight bytes of each replaced by noise: none like the frame, the same each time.
+    static func spoilt(_ frame: [UInt8], copies: Int, seed: UInt64) -> some Sequence<[UInt8]> {
+        var random = SeededRandom(seed: seed)
+        return (0..<copies).lazy.map { _ in
+            var damaged = frame
+            for _ in 0..<Int.random(in: 1...8, using: &random) {
+                damaged[Int.random(in: 0..<damaged.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+            }
+            return damaged
+        }.filter { $0 != frame }
+    }
 }
 
 extension ZstdStream {

@@ -166,6 +166,8 @@ public final class DataLake: LedgerSource {
     private func description() async throws(AttemptFailure) -> Description {
         if let known = state.withLock({ $0.description }) { return known }
         let bytes = try await get(LakeManifest.key, limit: Self.manifestLimit)
+        // Before the layout: to a caller without rights some stores say of every key that it is not there, but not of a listing.
+        let newest = try await newestFile()
         var passphrase: String?
         let layout: LakeLayout
         if let bytes {
@@ -181,7 +183,7 @@ public final class DataLake: LedgerSource {
             layout = try configuredLayout()
         }
         var description = Description(layout: layout, suffix: nil, passphrase: passphrase)
-        if let newest = try await newestFile() {
+        if let newest {
             guard let newest else { throw AttemptFailure(.refused, "there is no ledger file in the lake: is its path right?") }
             guard layout.ledgers(ofKey: newest) != nil else {
                 throw AttemptFailure(.refused, "the lake has the file \(newest), which does not fit a layout of \(layout)")
