@@ -25,8 +25,10 @@ public actor PrivatePostgres {
     public static let password = "never-to-be-shown"
 
     private static let sharedStart = Task { try await PrivatePostgres.start() }
+    private static let timescaleStart = Task { try await PrivatePostgres.start(timescale: true) }
     private static let databaseNumbers = NumberSequence()
 
+    private let timescale: Bool
     private let thread: ConnectionThread
     private let folder: String
     private let commands: FileHandle
@@ -41,15 +43,30 @@ public actor PrivatePostgres {
         try await sharedStart.value
     }
 
+    /// Whether the server's programs come with TimescaleDB. Debian does not have it.
+    public static let hasTimescale: Bool = {
+        guard let programs = try? programFolder(), let version = programs.split(separator: "/").dropLast().last else { return false }
+        return FileManager.default.fileExists(atPath: "/usr/share/postgresql/\(version)/extension/timescaledb.control")
+    }()
+
+    /// The server with TimescaleDB that all tests of this process share; each of its databases has the extension.
+    public static func timescale() async throws -> PrivatePostgres {
+        try await timescaleStart.value
+    }
+
     /// Makes and starts a new server.
-    public static func start() async throws -> PrivatePostgres {
-        let server = try PrivatePostgres()
+    /// - Parameters:
+    ///   - timescale: it has TimescaleDB, and so has every database of `withDatabase`.
+    ///   - settings: further lines of postgresql.conf.
+    public static func start(timescale: Bool = false, settings: [String] = []) async throws -> PrivatePostgres {
+        let server = try PrivatePostgres(timescale, settings)
         try await server.expectReply("initdb")
         try await server.start()
         return server
     }
 
-    private init() throws {
+    private init(_ timescale: Bool, _ settings: [String]) throws {
+        self.timescale = timescale
         let isRoot = getuid() == 0
         // The path of a socket has at most 107 bytes; and the server's user, who is not root, must be able to get there.
         let temporary = FileManager.default.temporaryDirectory.path
@@ -60,7 +77,11 @@ public actor PrivatePostgres {
         let supervisor = Process()
         // In a session of its own, so that signals to the tests' process group do not end it before it has cleaned up.
         supervisor.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        supervisor.arguments = ["setsid", "sh", "-c", PrivatePostgres.script, "sh", folder, try PrivatePostgres.programFolder(), owner]
+        supervisor.arguments = [
+            "setsid", "sh", "-c", PrivatePostgres.script, "sh", folder, try PrivatePostgres.programFolder(), owner,
+            ((timescale ? ["shared_preload_libraries = timescaledb", "timescaledb.telemetry_level = off"] : []) + settings)
+                .joined(separator: "\n"),
+        ]
         let input = Pipe()
         let output = Pipe()
         supervisor.standardInput = input
@@ -95,6 +116,11 @@ public actor PrivatePostgres {
         let administrator = try await PostgresConnection.connect(address(), applicationName: "tests")
         try await administrator.query("CREATE DATABASE \(name)")
         do {
+            if timescale {
+                let owner = try await PostgresConnection.connect(address(ofDatabase: name), applicationName: "tests")
+                try await owner.query("CREATE EXTENSION timescaledb")
+                await owner.close()
+            }
             let value = try await body(try address(ofDatabase: name))
             // The body may have had the server restarted.
             let administrator = try await PostgresConnection.connect(address(), applicationName: "tests")
@@ -166,9 +192,9 @@ public actor PrivatePostgres {
             description: "no PostgreSQL server programs (initdb, pg_ctl) under \(installed) or on PATH: install Debian's postgresql")
     }
 
-    /// Arguments: folder, folder of the programs, user to run the server as (empty: the caller).
+    /// Arguments: folder, folder of the programs, user to run the server as (empty: the caller), further lines of postgresql.conf.
     private static let script = """
-        folder=$1; programs=$2; owner=$3
+        folder=$1; programs=$2; owner=$3; settings=$4
         trap '' INT TERM HUP PIPE
         cd "$folder" || exit 1
         if [ -n "$owner" ]; then chown "$owner" "$folder"; fi
@@ -224,6 +250,7 @@ public actor PrivatePostgres {
         full_page_writes = off
         shared_buffers = 64MB
         max_connections = 400
+        $settings
         END
         }
         reply make
