@@ -81,6 +81,7 @@ let package = Package(
         .library("PostgreSQL", path: "Shared/PostgreSQL", ["CLibPQ"], marksUnsafe: true),
         .library("Zstd", path: "Shared/Zstd", ["CZstd"], marksUnsafe: true),
         .library("Store", path: "Shared/Store", ["StellarXDR", "PostgreSQL", "StateChanges", "Protocols", logging], marksUnsafe: true),
+        .library("Timescale", path: "Shared/Timescale", ["PostgreSQL", "StateChanges", "Store", logging]),
         .library("ZeroMQ", path: "Shared/ZeroMQ", ["CZeroMQ"], marksUnsafe: true),
         .library("Pipeline", path: "Shared/Pipeline", ["StateChanges", deque]),
         .library(
@@ -94,9 +95,8 @@ let package = Package(
         .library(
             "Coordinator", path: "Coordinator/Coordinator",
             [
-                "StellarXDR", "StateChanges", "Protocols", "LedgerSources", "PostgreSQL", "Store", "ZeroMQ", "Pipeline", "Membership",
-                "Operations",
-                "ConnectionOptions", argumentParser, logging, subprocess,
+                "StellarXDR", "StateChanges", "Protocols", "LedgerSources", "PostgreSQL", "Store", "Timescale", "ZeroMQ", "Pipeline",
+                "Membership", "Operations", "ConnectionOptions", argumentParser, logging, subprocess,
             ]),
         .library(
             "LiveIngest", path: "LiveIngest",
@@ -118,7 +118,7 @@ let package = Package(
         .library(
             "Writer", path: "Writer/Writer",
             [
-                "StateChanges", "PostgreSQL", "Store", "ZeroMQ", "Pipeline", "Membership", "Operations", "ConnectionOptions",
+                "StateChanges", "PostgreSQL", "Store", "Timescale", "ZeroMQ", "Pipeline", "Membership", "Operations", "ConnectionOptions",
                 argumentParser, logging,
             ]),
         .program("wallet-backend-writer", path: "Writer/wallet-backend-writer", ["Writer", argumentParser]),
@@ -143,6 +143,7 @@ let package = Package(
         .tests("ObjectStoresTests", ["ObjectStores", "TestSupport", nioCore, nioPosix, nioHTTP1, cryptoExtras, logging]),
         .tests("PostgreSQLTests", ["PostgreSQL", "TestSupport"]),
         .tests("StoreTests", ["Store", "PostgreSQL", "Protocols", "StateChanges", "StellarXDR", "TestSupport", logging]),
+        .tests("TimescaleTests", ["Timescale", "PostgreSQL", "StateChanges", "Store", "TestSupport", logging]),
         .tests("ZeroMQTests", ["ZeroMQ"]),
         .tests("ZstdTests", ["Zstd", "TestSupport"]),
         .tests("PipelineTests", ["Pipeline", "StateChanges", "TestSupport"]),

@@ -57,7 +57,8 @@ extension CoordinatorMachine {
         actions.append(.notice(.workerRegistered(hello, worker: worker.id)))
         if let token = hello.token { actions.append(.registered(token: token)) }
         let welcome = Welcome(
-            worker: worker.id, protocols: configuration.protocols, networkPassphrase: configuration.networkPassphrase)
+            worker: worker.id, protocols: configuration.protocols, networkPassphrase: configuration.networkPassphrase,
+            compressedChunks: configuration.compressedChunks)
         actions.append(.send(.welcome(welcome), to: peer, worker: worker.id))
         switch hello.role {
         // Nothing of any round is under way for this registration; it says that it is ready only when that is so at the database, too.

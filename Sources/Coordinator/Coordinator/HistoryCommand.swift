@@ -24,6 +24,12 @@ public struct HistoryCommand: AsyncParsableCommand {
         "convergence-wait", variable: "CONVERGENCE_WAIT", "How long no further ledger must come before a caught-up protocol is done.",
         .seconds(in: 0...86_400), default: "5")
 
+    private static let compressed = Setting(
+        "compressed-chunks", variable: "COMPRESSED_CHUNKS",
+        "Where rows go into compressed chunks of TimescaleDB: auto decompresses them first where that is cheaper, which needs the table's owner; "
+            + "write never does; refuse ends the run.",
+        .oneOf(CompressedChunks.self, placeholder: "mode"), default: "auto")
+
     /// Name and help.
     public static let configuration = CommandConfiguration(
         commandName: "history",
@@ -51,6 +57,7 @@ public struct HistoryCommand: AsyncParsableCommand {
     @Option(name: Self.wait.name, help: Self.wait.help) var convergenceWait: String?
     @Flag(name: .customLong("accept-convergence"), help: "Caught up for that long is done, even if live ingestion runs.")
     var acceptConvergence = false
+    @Option(name: Self.compressed.name, help: Self.compressed.help) var compressedChunks: String?
     @OptionGroup var metrics: MetricsOptions
     @OptionGroup var logging: LoggingOptions
 
@@ -85,6 +92,7 @@ public struct HistoryCommand: AsyncParsableCommand {
             batchSize: try Self.batchSize.resolve(batchSize, environment: environment), fetchers: fetchers, endpoint: endpoint,
             network: try Self.network.resolveIfGiven(network, environment: environment),
             convergenceWait: try Self.wait.resolve(convergenceWait, environment: environment), acceptConvergence: acceptConvergence,
+            compressedChunks: try Self.compressed.resolve(compressedChunks, environment: environment),
             metricsPort: try metrics.resolve(environment: environment),
             workerArguments: ["--log-level", logging.level.rawValue, "--log-format", logging.format.rawValue])
     }

@@ -23,6 +23,8 @@ struct HistoryConfiguration: Sendable {
     let network: String?
     let convergenceWait: Duration
     let acceptConvergence: Bool
+    /// What is done where rows have to go into compressed chunks.
+    let compressedChunks: CompressedChunks
     let metricsPort: Int?
     /// Flags that the workers are given too.
     let workerArguments: [String]

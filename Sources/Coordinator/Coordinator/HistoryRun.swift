@@ -6,6 +6,7 @@ import Operations
 import Pipeline
 import StateChanges
 import Store
+import Timescale
 import ZeroMQ
 
 /// `protocol-migrate history` from the first look at the database to the exit status: validate, process to the tip, complete.
@@ -102,7 +103,7 @@ struct HistoryRun: Sendable {
                 run: run, protocols: protocols, batchSize: configuration.batchSize, fetchers: configuration.fetchers,
                 networkPassphrase: configuration.networkPassphrase, network: configuration.network,
                 convergenceWait: configuration.convergenceWait, acceptConvergence: configuration.acceptConvergence,
-                latestName: configuration.cursorNames.latest)
+                latestName: configuration.cursorNames.latest, compressedChunks: configuration.compressedChunks)
             return CoordinatorService.Machine(settings, starts: starts.mapValues(\.ledger))
         }
     }
@@ -141,7 +142,10 @@ struct HistoryRun: Sendable {
             return nil
         }
         try await source.requireNetwork(configuration.networkPassphrase)
-        if let needed = verdict.neededLedgers { try await source.requireLedgers(needed) }
+        if let needed = verdict.neededLedgers {
+            try await source.requireLedgers(needed)
+            try await requireChunks(of: needed, database, source)
+        }
         try await database.lock(verdict.toMigrate)
         let starts = try await database.begin(verdict.toMigrate)
         for id in verdict.toMigrate {
@@ -150,6 +154,32 @@ struct HistoryRun: Sendable {
             logger.notice("migrating", metadata: ["protocol": "\(id.rawValue)", "cursor": "\(start)", "run": "\(run)"])
         }
         return Preparation(protocols: verdict.toMigrate, starts: starts)
+    }
+
+    /// Says what there is of compressed chunks, and refuses to begin where they would be in the way.
+    private func requireChunks(of ledgers: ClosedRange<UInt32>, _ database: MigrationDatabase, _ source: any LedgerSource) async throws {
+        let all = try await database.chunks()
+        if all.compressed.isEmpty { return }
+        var times: [Int64] = []
+        for ledger in [ledgers.lowerBound, ledgers.upperBound] {
+            times.append(StateChangeTuple.timestamp(closeTime: try await source.closeTime(of: ledger)) ?? .max)
+        }
+        let survey = all.of(min(times[0], times[1])...max(times[0], times[1]))
+        if survey.compressed.isEmpty { return }
+        logger.notice(
+            "rows will go into compressed chunks",
+            metadata: Dictionary(uniqueKeysWithValues: survey.facts.map { ($0.name, "\($0.value)") }).merging(
+                ["mode": "\(configuration.compressedChunks.rawValue)"]) { $1 })
+        for chunk in survey.chunks {
+            logger.debug(
+                "chunk",
+                metadata: [
+                    "chunk": "\(chunk.name)", "from": "\(ChunkSurvey.text(of: chunk.times.lowerBound))", "compressed": "\(chunk.isCompressed)",
+                    "rows": "\(chunk.rows)", "batches": "\(chunk.batches)", "bytes": "\(chunk.bytes)",
+                    "compressed_bytes": "\(chunk.compressedBytes)",
+                ])
+        }
+        if let refusal = survey.refusal(configuration.compressedChunks) { throw StopCause.failure(refusal) }
     }
 
     // MARK: phase 3

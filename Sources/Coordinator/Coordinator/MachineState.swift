@@ -23,10 +23,12 @@ package struct MachineConfiguration: Hashable, Sendable {
     package var acceptConvergence: Bool
     /// The key of the latest ingested ledger, for messages.
     package var latestName: String
+    /// What the writer does where rows go into compressed chunks.
+    package var compressedChunks: CompressedChunks
 
     package init(
         run: RunID, protocols: [ProtocolID], batchSize: Int, fetchers: Int, networkPassphrase: String, network: String?,
-        convergenceWait: Duration, acceptConvergence: Bool, latestName: String
+        convergenceWait: Duration, acceptConvergence: Bool, latestName: String, compressedChunks: CompressedChunks = .auto
     ) {
         self.run = run
         self.protocols = protocols
@@ -37,6 +39,7 @@ package struct MachineConfiguration: Hashable, Sendable {
         self.convergenceWait = convergenceWait
         self.acceptConvergence = acceptConvergence
         self.latestName = latestName
+        self.compressedChunks = compressedChunks
     }
 }
 

@@ -2,6 +2,7 @@ import Logging
 import PostgreSQL
 import StateChanges
 import Store
+import Timescale
 
 /// The coordinator's session: holds the migration locks and responds to questions. Once the locks are held, a lost session is a response of its own:
 /// the caller stops all commits before it has the session restored.
@@ -39,6 +40,11 @@ struct MigrationDatabase: Sendable {
         try await persistently { connection throws(StoreError) in
             try await MigrationPrerequisites.read(ids, names: names, on: connection)
         }
+    }
+
+    /// The chunks of the table as they are; none on a plain PostgreSQL.
+    func chunks() async throws(StoreError) -> ChunkSurvey {
+        try await persistently { connection throws(StoreError) in try await ChunkSurvey.read(on: connection) }
     }
 
     /// Takes the migration locks; a second migration of one of the protocols is refused with the name of the first.

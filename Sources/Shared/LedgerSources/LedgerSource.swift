@@ -75,6 +75,16 @@ extension LedgerSource {
         }
         return (copies.ledgers.withLock { $0 }, link)
     }
+
+    /// When a ledger was closed, in Unix seconds; as `forEachLedger`.
+    public func closeTime(of ledger: UInt32) async throws -> UInt64 {
+        let found = Mutex<UInt64>(0)
+        try await forEachLedger(from: ledger, limit: 1) { _, xdr in
+            let time = try LedgerReader.readHeader(xdr).closeTime
+            found.withLock { $0 = time }
+        }
+        return found.withLock { $0 }
+    }
 }
 
 private final class Copies: Sendable {

@@ -1,7 +1,7 @@
 public import StateChanges
 
 /// Version of the messages between the processes; both sides must speak the same.
-public let wireVersion = 2
+public let wireVersion = 3
 
 /// What a worker does.
 public enum WorkerRole: String, Codable, Sendable {
@@ -48,12 +48,17 @@ public struct Welcome: Codable, Sendable, Hashable {
     public let protocols: [ProtocolID]
     /// The network that every source of ledgers must be on.
     public let networkPassphrase: String
+    /// What the writer does where rows go into compressed chunks.
+    public let compressedChunks: CompressedChunks
 
     /// A reply.
-    public init(worker: WorkerID, protocols: [ProtocolID], networkPassphrase: String) {
+    public init(
+        worker: WorkerID, protocols: [ProtocolID], networkPassphrase: String, compressedChunks: CompressedChunks = .auto
+    ) {
         self.worker = worker
         self.protocols = protocols
         self.networkPassphrase = networkPassphrase
+        self.compressedChunks = compressedChunks
     }
 }
 

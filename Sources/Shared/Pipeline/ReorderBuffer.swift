@@ -22,6 +22,8 @@ public struct ReorderBuffer<Payload: Sendable>: Sendable {
 
     /// Consecutive parts to commit in one transaction.
     public struct Group: Sendable {
+        /// The round that its parts are of.
+        public var round: RoundNumber { parts.first?.header.round ?? 0 }
         /// From the first ledger of the first part to the last of the last.
         public let ledgers: LedgerRange
         /// The protocols whose cursors move, sorted.

@@ -32,15 +32,56 @@ public enum StateChangeTuple {
     ///   - bytes: the tuples, nothing before, between or after them.
     ///   - expectedRows: how many there should be.
     ///   - ledgers: the ledgers that they may be of.
+    /// - Returns: the earliest and the latest `ledger_created_at`, in microseconds since 2000-01-01; nil where there are no rows.
     /// - Throws: ``TupleError`` for the first thing that is wrong.
-    public static func check(_ bytes: RawSpan, expectedRows: Int, ledgers: ClosedRange<UInt32>) throws(TupleError) {
+    @discardableResult
+    public static func check(
+        _ bytes: RawSpan, expectedRows: Int, ledgers: ClosedRange<UInt32>
+    ) throws(TupleError) -> ClosedRange<Int64>? {
         var checker = TupleChecker(ledgers: ledgers)
+        var earliest = Int64.max
+        var latest = Int64.min
         while checker.start < bytes.byteCount {
             // Not counted beyond what is expected: too many rows are found out at the first of them.
             guard checker.row < expectedRows else { throw checker.error(.rowCount(expected: expectedRows), checker.start) }
             try checker.checkRow(bytes)
+            earliest = min(earliest, checker.createdAt)
+            latest = max(latest, checker.createdAt)
         }
         guard checker.row == expectedRows else { throw checker.error(.rowCount(expected: expectedRows), checker.start) }
+        return expectedRows == 0 ? nil : earliest...latest
+    }
+
+    /// Consecutive rows of one ledger.
+    public struct LedgerRun: Hashable, Sendable {
+        /// The ledger.
+        public let ledger: UInt32
+        /// How many rows.
+        public var rows: Int
+        /// How many bytes they take.
+        public var byteCount: Int
+        /// Their earliest and latest `ledger_created_at`.
+        public var times: ClosedRange<Int64>
+    }
+
+    /// Where the ledgers begin and end in tuples, in the order of the bytes.
+    /// - Throws: ``TupleError`` where the bytes are no tuples of these ledgers.
+    public static func runs(in bytes: RawSpan, ledgers: ClosedRange<UInt32>) throws(TupleError) -> [LedgerRun] {
+        var checker = TupleChecker(ledgers: ledgers)
+        var runs: [LedgerRun] = []
+        while checker.start < bytes.byteCount {
+            let start = checker.start
+            try checker.checkRow(bytes)
+            let time = checker.createdAt
+            if let last = runs.indices.last, runs[last].ledger == checker.ledger {
+                runs[last].rows += 1
+                runs[last].byteCount += checker.start - start
+                runs[last].times = min(runs[last].times.lowerBound, time)...max(runs[last].times.upperBound, time)
+            } else {
+                runs.append(LedgerRun(ledger: checker.ledger, rows: 1, byteCount: checker.start - start, times: time...time))
+            }
+        }
+        return runs
     }
 }
 
@@ -95,6 +136,11 @@ private struct TupleChecker {
     var row = 0
     /// Where the row at hand begins.
     var start = 0
+    /// The ledger of the last row checked, and its `ledger_created_at`.
+    var ledger: UInt32 = 0
+    var createdAt: Int64 = 0
+
+    init(ledgers: ClosedRange<UInt32>) { self.ledgers = ledgers }
 
     /// Checks the row at ``start`` and steps over it.
     mutating func checkRow(_ bytes: RawSpan) throws(TupleError) {
@@ -113,7 +159,7 @@ private struct TupleChecker {
         // The reason, then ledger_number, account_id and the length of token_id.
         at = try text(at, bytes, column: 4, then: 8 + 37 + 4)
         try exactly(4, at, bytes, column: 5)
-        let ledger = bytes.number32(at: at + 4)
+        ledger = bytes.number32(at: at + 4)
         guard ledgers.contains(ledger), toID >> 32 == UInt64(ledger), operationID >> 32 == UInt64(ledger) else {
             throw error(.ledger(ledger, allowed: ledgers), at)
         }
@@ -128,6 +174,7 @@ private struct TupleChecker {
         if at > keyValue + 4, bytes.number8(at: keyValue + 4) != 1 { throw error(.jsonVersion, keyValue) }
         at = try textOrNull(at, bytes, column: 11, then: 12)
         try exactly(8, at, bytes, column: 12)
+        createdAt = Int64(bitPattern: bytes.number64(at: at + 4))
         start = at + 12
         row += 1
     }

@@ -24,16 +24,19 @@ public struct StateChangeCommit: Sendable {
     public let ledgers: ClosedRange<UInt32>
     /// Every protocol whose cursor is to move, rows or none.
     public let rows: [StateChangeRows]
+    /// How long storing the rows may take; nil: as long as it takes.
+    public let timeLimit: Duration?
 
     /// A commit to be run.
-    public init(ledgers: ClosedRange<UInt32>, rows: [StateChangeRows]) {
+    public init(ledgers: ClosedRange<UInt32>, rows: [StateChangeRows], timeLimit: Duration? = nil) {
         self.ledgers = ledgers
         self.rows = rows.sorted { $0.id < $1.id }
+        self.timeLimit = timeLimit
     }
 
     /// Runs the transaction.
     ///
-    /// Throws `commitFailed` (see `mayPass`, `isTransient`, `needsNewConnection` and `isOutcomeUnknown` for what to do), `rowsAlreadyThere`,
+    /// Throws `commitFailed` (see `mayPass`, `isTransient`, `isTimeOut`, `needsNewConnection` and `isOutcomeUnknown` for what to do), `rowsAlreadyThere`,
     /// `rowCountMismatch` or `impossibleLedgers`; the transaction is rolled back then. A cancelled task rolls back, unless COMMIT was already on its way.
     public func run(on connection: PostgresConnection) async throws(StoreError) -> Result {
         try await connection.perform { session throws(StoreError) in
@@ -67,8 +70,10 @@ public struct StateChangeCommit: Sendable {
         let ids = rows.map(\.id)
         guard !ids.isEmpty else { return [:] }
         let script = try CursorSwap.script(ids, from: ledgers.lowerBound - 1, to: ledgers.upperBound, in: session)
-        let rows = try session.begin(.relaxed, running: script, label: "swapping the history cursors")
-        return CursorSwap.outcomes(ids, rows[...])
+        // Behind the swaps: waiting for another's transaction is no sign of slow rows.
+        let limit = timeLimit.map { "; SET LOCAL statement_timeout = \(Int($0 / .milliseconds(1)))" } ?? ""
+        let rows = try session.begin(.relaxed, running: script + limit, label: "swapping the history cursors")
+        return CursorSwap.outcomes(ids, rows.dropLast(timeLimit == nil ? 0 : 1))
     }
 
     private func failing<Value>(_ body: () throws(PostgresError) -> Value) throws(StoreError) -> Value {

@@ -47,6 +47,9 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Deadlock or serialization failure: the same call on the same connection may succeed.
     public var isTransient: Bool { attempt?.isTransient ?? false }
 
+    /// A time-out, or somebody, has cancelled the statement; the same with less to do may succeed.
+    public var isTimeOut: Bool { attempt?.kind == .statementCancelled }
+
     /// The connection is gone; with a new one, the cursor in the database tells what was committed.
     public var isConnectionGone: Bool {
         if case .unreachable = self { true } else { attempt?.isConnectionGone ?? false }

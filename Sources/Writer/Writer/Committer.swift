@@ -3,6 +3,7 @@ import Pipeline
 import PostgreSQL
 import StateChanges
 import Store
+import Timescale
 import ZeroMQ
 
 /// The writer's connection: holds the fencing locks of its protocols, so that no other writer's commit is still under way, and runs commits.
@@ -11,7 +12,19 @@ actor Committer {
 
     private let database: ConnectionString
     private let logger: Logger
+    private let chunks: ChunkKeeper
     private var connection: PostgresConnection?
+    private var size = CommitSize(most: WriterProcess.Machine.Limits().rowsPerTransaction)
+    private var preparation: Task<Result<Void, ChunkFailure>, Never>?
+    /// The group under way, and the last one that nobody waits for.
+    private var number = 0
+    private var hurried = -1
+    private var round: RoundNumber?
+    /// Transactions of a single ledger that were cancelled on end.
+    private var cancellations = 0
+    private static let maxCancellations = 3
+    /// A transaction of several ledgers is cut off then: live ingestion waits for it.
+    private static let longestTransaction = Duration.seconds(30)
     /// A transaction that collided with live ingestion is repeated this often before the round is interrupted.
     private static let maxCollisions = 10
     /// How long the database may be away, and how long an old writer's session may linger.
@@ -23,6 +36,7 @@ actor Committer {
     init(database: ConnectionString, logger: Logger) {
         self.database = database
         self.logger = logger
+        chunks = ChunkKeeper(database: database, logger: logger)
     }
 
     /// Connects anew and waits until this is the only writer of the protocols.
@@ -79,42 +93,134 @@ actor Committer {
         }
     }
 
-    /// Commits a group of parts in one transaction; nothing is committed where it throws, unless the connection was lost.
-    func commit(_ group: Group) async throws(CommitFailure) -> CommitReport {
-        guard let connection else { throw CommitFailure(reason: "not connected to the database", kind: .connectionLost) }
-        let commit = StateChangeCommit(ledgers: group.ledgers, rows: group.protocols.map { Self.rows(of: $0, in: group) })
+    /// Commits a group of parts in one transaction, or where the database is slow in several; what a failed one had to commit is not in the database, unless
+    /// the connection was lost.
+    /// - Parameters:
+    ///   - number: the group's number, for `hurry`.
+    ///   - compressed: what is done where rows go into compressed chunks.
+    ///   - inPart: gets the report of every transaction but the last one.
+    /// - Returns: the report of the last one.
+    func commit(
+        _ group: Group, number: Int, compressed: CompressedChunks, inPart: @Sendable (CommitReport) -> Void
+    ) async throws(CommitFailure) -> CommitReport {
+        self.number = number
+        if round != group.round {
+            round = group.round
+            await chunks.begin(compressed)
+        }
+        var slices = CommitSlices(group)
+        while true {
+            let slice = try peek(&slices)
+            try await prepare(slice)
+            let result: CommitReport
+            do throws(StoreError) {
+                result = try await commit(slice)
+            } catch {
+                guard error.isTimeOut, try await isCutOff(slice, error) else { throw CommitFailure(error) }
+                continue
+            }
+            slices.drop(slice)
+            let moved = result.swaps.contains { $0.value == .swapped }
+            if slices.isEmpty || !moved { return result }
+            inPart(result)
+            if isHurried { throw CommitFailure(reason: "the round is over", kind: .abandoned) }
+        }
+    }
+
+    /// Nobody waits for the group with this number any more: of its transactions only one that has begun still counts.
+    func hurry(_ number: Int) {
+        hurried = max(hurried, number)
+        if isHurried { preparation?.cancel() }
+    }
+
+    private var isHurried: Bool { hurried >= number }
+
+    private func peek(_ slices: inout CommitSlices) throws(CommitFailure) -> CommitSlice {
+        do throws(TupleError) {
+            return try slices.peek(size.isLimited ? size.rows : nil)
+        } catch {
+            throw CommitFailure(reason: "\(error)", kind: .refused)
+        }
+    }
+
+    /// Whether a smaller transaction may succeed where this one was cut off.
+    private func isCutOff(_ slice: CommitSlice, _ error: StoreError) async throws(CommitFailure) -> Bool {
+        if slice.ledgers.count > 1 {
+            size.cutOff(rows: slice.rowCount)
+            logger.warning(
+                "transaction cut off, the next ones are smaller",
+                metadata: ["ledgers": "\(slice.ledgers)", "rows": "\(slice.rowCount)", "next_rows": "\(size.rows)", "cause": "\(error)"])
+            return true
+        }
+        cancellations += 1
+        guard cancellations >= Self.maxCancellations else { return false }
+        let place = if let times = slice.times { await chunks.description(of: times) } else { nil as String? }
+        throw CommitFailure(
+            reason: "the \(slice.rowCount) rows of ledger \(slice.ledgers.lowerBound) alone were cancelled \(cancellations) times"
+                + (place.map { "; they go into \($0)" } ?? "") + ". Raise the statement time-out of the database or of its pooler. \(error)",
+            kind: .refused)
+    }
+
+    /// Has the chunks made ready that the rows go into.
+    private func prepare(_ slice: CommitSlice) async throws(CommitFailure) {
+        guard let times = slice.times else { return }
+        if isHurried { throw CommitFailure(reason: "the round is over", kind: .abandoned) }
+        let task = Task { [chunks] () -> Result<Void, ChunkFailure> in
+            do throws(ChunkFailure) {
+                try await chunks.prepare(times, rows: slice.rowCount)
+                return .success(())
+            } catch {
+                return .failure(error)
+            }
+        }
+        preparation = task
+        let outcome = await withTaskCancellationHandler {
+            await task.value
+        } onCancel: {
+            task.cancel()
+        }
+        preparation = nil
+        guard case .failure(let failure) = outcome else { return }
+        let kind: CommitFailure.Kind =
+            switch failure.kind {
+            case .cancelled: .abandoned
+            case .mayPass: .mayPass
+            case .refused: .refused
+            }
+        throw CommitFailure(reason: "ledgers \(slice.ledgers): \(failure)", kind: kind)
+    }
+
+    private func commit(_ slice: CommitSlice) async throws(StoreError) -> CommitReport {
+        guard let connection else {
+            throw .database(PostgresError(kind: .connectionLost, message: "not connected to the database", attempted: "committing"))
+        }
+        let commit = StateChangeCommit(
+            ledgers: slice.ledgers, rows: slice.rows, timeLimit: slice.ledgers.count > 1 ? Self.longestTransaction : nil)
         let began = ContinuousClock.now
         var collisions = 0
         while true {
-            do {
+            do throws(StoreError) {
                 let result = try await commit.run(on: connection)
-                return report(group, commit, result, ContinuousClock.now - began)
+                let seconds = (ContinuousClock.now - began) / .seconds(1)
+                cancellations = 0
+                size.took((result.copyTime + result.commitTime) / .seconds(1), rows: result.storedRows)
+                if let times = slice.times, result.storedRows > 0 {
+                    await chunks.wrote(times, rows: result.storedRows, seconds: result.copyTime / .seconds(1))
+                }
+                return report(slice, result, seconds)
             } catch {
                 collisions += 1
-                guard error.isTransient, collisions < Self.maxCollisions else { throw CommitFailure(error) }
+                guard error.isTransient, collisions < Self.maxCollisions else { throw error }
                 logger.info(
-                    "transaction collided with another, repeating it", metadata: ["ledgers": "\(group.ledgers)", "cause": "\(error)"])
+                    "transaction collided with another, repeating it", metadata: ["ledgers": "\(slice.ledgers)", "cause": "\(error)"])
             }
         }
     }
 
-    private static func rows(of id: ProtocolID, in group: Group) -> StateChangeRows {
-        var count = 0
-        var chunks: [any CopyChunk] = []
-        for part in group.parts {
-            guard let index = part.header.rows.firstIndex(where: { $0.protocolID == id }) else { continue }
-            count += part.header.rows[index].count
-            chunks += part.payload.frames[index].map { FrameChunk(frame: $0) }
-        }
-        return StateChangeRows(id, rowCount: count, chunks: chunks)
-    }
-
-    private func report(
-        _ group: Group, _ commit: StateChangeCommit, _ result: StateChangeCommit.Result, _ time: Duration
-    ) -> CommitReport {
+    private func report(_ slice: CommitSlice, _ result: StateChangeCommit.Result, _ seconds: Double) -> CommitReport {
         var swaps: [ProtocolID: CommitReport.Swap] = [:]
         var rows: [ProtocolID: Int] = [:]
-        for part in commit.rows {
+        for part in slice.rows {
             switch result.outcomes[part.id] {
             case .swapped:
                 swaps[part.id] = .swapped
@@ -123,8 +229,11 @@ actor Committer {
             case .refused(let reading): swaps[part.id] = .found("\(reading)")
             }
         }
-        return CommitReport(ledgers: group.ledgers, swaps: swaps, rows: rows, bytes: group.bytes, seconds: time / .seconds(1))
+        return CommitReport(ledgers: slice.ledgers, swaps: swaps, rows: rows, bytes: slice.bytes, seconds: seconds)
     }
+
+    /// The run is over.
+    func finish(inGoodOrder: Bool) async { await chunks.finish(inGoodOrder: inGoodOrder) }
 }
 
 extension CommitFailure {
@@ -132,14 +241,5 @@ extension CommitFailure {
     init(_ error: StoreError) {
         let kind: Kind = error.needsNewConnection ? .connectionLost : error.mayPass || error.isTransient ? .mayPass : .refused
         self.init(reason: "\(error)", kind: kind)
-    }
-}
-
-/// A received frame as a piece of a COPY: sent on from where ZeroMQ put it.
-private struct FrameChunk: CopyChunk {
-    let frame: Frame
-
-    func write(to stream: inout PostgresSession.CopyStream) throws(PostgresError) {
-        try frame.withBytes { bytes throws(PostgresError) in try stream.write(bytes) }
     }
 }

@@ -6,6 +6,8 @@ import ZeroMQ
 struct PartRows: Sendable {
     /// The frames of each of the part's protocols, in the header's order.
     let frames: [[Frame]]
+    /// The earliest and the latest `ledger_created_at`, in microseconds since 2000-01-01; nil where there are no rows.
+    let times: ClosedRange<Int64>?
 
     /// Takes the frames behind the header's, and checks what COPY would otherwise stumble over: the number of frames, in each the number of rows,
     /// their framing and their ledgers, and the number of bytes.
@@ -21,14 +23,16 @@ struct PartRows: Sendable {
             throw UnfitPart(header: header, reason: "\(header.bytes) bytes of rows were announced, \(bytes) came")
         }
         var all: [[Frame]] = []
+        var times: ClosedRange<Int64>?
         for rows in header.rows {
             let own = Array(rest.prefix(rows.frames.count))
             rest = rest.dropFirst(rows.frames.count)
             for (frame, count) in zip(own, rows.frames) {
                 do {
-                    try frame.withBytes { bytes throws(TupleError) in
+                    let found = try frame.withBytes { bytes throws(TupleError) in
                         try StateChangeTuple.check(bytes, expectedRows: count, ledgers: header.ledgers)
                     }
+                    times = times.joined(with: found)
                 } catch {
                     throw UnfitPart(header: header, reason: "rows of \(rows.protocolID.rawValue): \(error)")
                 }
@@ -36,6 +40,15 @@ struct PartRows: Sendable {
             all.append(own)
         }
         self.frames = all
+        self.times = times
+    }
+}
+
+extension ClosedRange<Int64>? {
+    /// The range that both lie in.
+    func joined(with other: ClosedRange<Int64>?) -> ClosedRange<Int64>? {
+        guard let self, let other else { return self ?? other }
+        return Swift.min(self.lowerBound, other.lowerBound)...Swift.max(self.upperBound, other.upperBound)
     }
 }
 

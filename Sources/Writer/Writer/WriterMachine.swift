@@ -40,7 +40,9 @@ package struct WriterMachine<Peer: Hashable & Sendable, Payload: Hashable & Send
         case connected
         /// It could not be had in all the time given to it.
         case unreachable(String)
-        /// The transaction under way is committed.
+        /// A transaction is committed that has some of the group under way; others follow.
+        case committedInPart(CommitReport)
+        /// The group under way is committed.
         case committed(CommitReport)
         /// Nothing of it is committed, unless the connection was lost.
         case commitFailed(CommitFailure)
@@ -60,6 +62,8 @@ package struct WriterMachine<Peer: Hashable & Sendable, Payload: Hashable & Send
         case check(afterSeconds: Int)
         /// Followed by `committed` or `commitFailed`.
         case commit(Group)
+        /// Of the group under way only a transaction that has begun still counts.
+        case hurry
         case send(WriterMessage)
         case reply(RowsReply, to: Peer)
         case notice(Notice)
@@ -127,6 +131,8 @@ package struct WriterMachine<Peer: Hashable & Sendable, Payload: Hashable & Send
     private var halted: RoundNumber?
     /// Transactions that failed on end, each for a reason that may pass: the pause before the next `ready` grows with them.
     private var failures = 0
+    /// It was said of the group under way that nobody waits for it.
+    private var hasHurried = false
     private var ending: Ending?
     private var hasEnded = false
 
@@ -157,6 +163,7 @@ package struct WriterMachine<Peer: Hashable & Sendable, Payload: Hashable & Send
             database = .away
             ending = ending ?? Ending(reason: reason, inGoodOrder: false)
             actions.append(.send(.interrupted(round: round, reason: reason, permanent: true)))
+        case .committedInPart(let report): committedInPart(report, &actions)
         case .committed(let report): committed(report, &actions)
         case .commitFailed(let failure): commitFailed(failure, &actions)
         case .checked(let failure): checked(failure, &actions)
@@ -378,6 +385,11 @@ package struct WriterMachine<Peer: Hashable & Sendable, Payload: Hashable & Send
         if failures > 0 { check(&actions) }
     }
 
+    private mutating func committedInPart(_ report: CommitReport, _ actions: inout [Action]) {
+        guard case .committing(let registration, let round) = database, registration == self.registration else { return }
+        actions.append(.send(.committed(round: round, report: report)))
+    }
+
     private mutating func committed(_ report: CommitReport, _ actions: inout [Action]) {
         guard case .committing(let registration, let round) = database else { return }
         database = .idle
@@ -404,12 +416,14 @@ package struct WriterMachine<Peer: Hashable & Sendable, Payload: Hashable & Send
 
     private mutating func commitFailed(_ failure: CommitFailure, _ actions: inout [Action]) {
         guard case .committing(let registration, let round) = database else { return }
+        // Nobody waits for it: that is why.
+        if failure.kind == .abandoned { return database = .idle }
         actions.append(.notice(Notice(level: .error, text: "commit failed", round: round, reason: failure.reason)))
         failures += 1
         switch failure.kind {
         case .connectionLost: database = .away
         case .mayPass: check(&actions)
-        case .refused: database = .idle
+        case .refused, .abandoned: database = .idle
         }
         guard registration == self.registration else { return }
         endRound()
@@ -433,6 +447,10 @@ package struct WriterMachine<Peer: Hashable & Sendable, Payload: Hashable & Send
 
     /// Does what the state allows: ends, connects, says that it is ready or has stopped, asks for parts and commits.
     private mutating func proceed(_ actions: inout [Action]) {
+        if isCommitting, !isRoundUnderWay, !hasHurried {
+            hasHurried = true
+            actions.append(.hurry)
+        }
         if let halted, !isCommitting {
             self.halted = nil
             actions.append(.send(.stopped(round: halted)))
@@ -465,6 +483,7 @@ package struct WriterMachine<Peer: Hashable & Sendable, Payload: Hashable & Send
                     let group = try buffer.startCommit(maxRows: limits.rowsPerTransaction, maxBytes: limits.bytesPerTransaction)
                 else { return }
                 database = .committing(registration: registration, round: round)
+                hasHurried = false
                 actions.append(.commit(group))
                 // Another part comes next now.
                 askForMore(&actions)
@@ -493,6 +512,8 @@ package struct CommitFailure: Error, Hashable, Sendable, CustomStringConvertible
         case mayPass
         /// Nothing is committed, and it would not be another time.
         case refused
+        /// It was not begun, for nobody waits for it any more.
+        case abandoned
     }
 
     package let reason: String

@@ -3,6 +3,7 @@ import Logging
 import Membership
 import Pipeline
 import PostgreSQL
+import StateChanges
 import Store
 import ZeroMQ
 
@@ -66,17 +67,29 @@ struct WriterProcess: Sendable {
     private func loop(_ events: AsyncStream<Service.Event>) async -> Bool {
         var machine = Machine()
         var rowsWritten = 0
+        var compressed = CompressedChunks.auto
+        var commits = 0
         return await withDiscardingTaskGroup(returning: Bool.self) { group in
             defer { group.cancelAll() }
             for await event in events {
+                if case .link(.registered(_, let welcome)) = event { compressed = welcome.compressedChunks }
                 guard let event = translate(event) else { continue }
-                if case .committed(let report) = event { rowsWritten += log(report) }
+                switch event {
+                case .committed(let report), .committedInPart(let report): rowsWritten += log(report)
+                default: break
+                }
                 for action in machine.take(event) {
-                    if case .end(let reason, let inGoodOrder) = action {
+                    switch action {
+                    case .commit(let parts):
+                        commits += 1
+                        commit(parts, commits, compressed, &group)
+                    case .hurry: group.addTask { [commits] in await committer.hurry(commits) }
+                    case .end(let reason, let inGoodOrder):
+                        await committer.finish(inGoodOrder: inGoodOrder)
                         logger.info("writer ends", metadata: ["reason": "\(reason)", "rows": "\(rowsWritten)"])
                         return inGoodOrder
+                    default: carryOut(action, &group)
                     }
-                    carryOut(action, &group)
                 }
             }
             return true
@@ -128,14 +141,6 @@ struct WriterProcess: Sendable {
             group.addTask { await committer.disconnect() }
         case .check(let seconds):
             group.addTask { service.report(.database(.checked(await committer.check(after: .seconds(seconds))))) }
-        case .commit(let parts):
-            group.addTask {
-                do throws(CommitFailure) {
-                    service.report(.database(.committed(try await committer.commit(parts))))
-                } catch {
-                    service.report(.database(.commitFailed(error)))
-                }
-            }
         case .send(let message):
             service.link.send(message)
         case .reply(let reply, let peer):
@@ -146,8 +151,21 @@ struct WriterProcess: Sendable {
             }
         case .notice(let notice):
             log(notice)
-        case .end:
+        case .commit, .hurry, .end:
             break
+        }
+    }
+
+    private func commit(_ parts: Machine.Group, _ number: Int, _ compressed: CompressedChunks, _ group: inout DiscardingTaskGroup) {
+        group.addTask {
+            do throws(CommitFailure) {
+                let report = try await committer.commit(parts, number: number, compressed: compressed) {
+                    service.report(.database(.committedInPart($0)))
+                }
+                service.report(.database(.committed(report)))
+            } catch {
+                service.report(.database(.commitFailed(error)))
+            }
         }
     }
 
