@@ -155,7 +155,7 @@ let package = Package(
         .tests(
             "LedgerSimulatorTests", ["StellarXDR", "Zstd", "TestSupport", httpClient, nioCore, nioHTTP1, crypto, "ledger-simulator"]),
         .tests("FetcherTests", ["Fetcher", "Pipeline", "Protocols", "StateChanges", "StellarXDR", "TestSupport"]),
-        .tests("WriterTests", ["Writer", "Pipeline", "StateChanges", "TestSupport"]),
+        .tests("WriterTests", ["Writer", "Pipeline", "StateChanges", "Store", "StellarXDR", "ZeroMQ", "TestSupport"]),
         .tests("CoordinatorTests", ["Coordinator", "Writer", "Pipeline", "StateChanges", "Store"]),
         .tests(
             "EndToEndTests",

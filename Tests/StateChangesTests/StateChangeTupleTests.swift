@@ -1,4 +1,5 @@
 import StateChanges
+import StellarXDR
 import TestSupport
 import Testing
 
@@ -47,6 +48,40 @@ import Testing
         #expect(failure(tuples) == nil)
         #expect(failure(tuples, ledgers: 0 ... .max) == nil)
         #expect(failure([], rows: 0) == nil)
+    }
+
+    @Test func theTimesOfRowsAreFound() throws {
+        #expect(try StateChangeTuple.check([UInt8]().span.bytes, expectedRows: 0, ledgers: 7...7) == nil)
+        let time = Samples.position.createdAt
+        #expect(try StateChangeTuple.check(tuples.span.bytes, expectedRows: 3, ledgers: 7...7) == time...time)
+        var bytes = tuples
+        // Days apart: the highest of the eight bytes that differ.
+        bytes[try offset(ofColumn: "ledger_created_at", row: 0) + 4 + 2] += 1
+        bytes[try offset(ofColumn: "ledger_created_at", row: 2) + 4 + 2] -= 1
+        let day = Int64(1) << 40
+        #expect(try StateChangeTuple.check(bytes.span.bytes, expectedRows: 3, ledgers: 7...7) == (time - day)...(time + day))
+    }
+
+    @Test func ledgersAreFoundInTuples() throws {
+        var encoder = StateChangeEncoder()
+        for (ledger, count) in [(7, 2), (9, 1), (10, 3)] as [(UInt32, Int)] {
+            let toID = Int64(ledger) << 32 | 4096
+            let position = StateChangeEncoder.Position(
+                ledger: ledger, createdAt: Int64(ledger) * 5_000_000, toID: toID, operationID: toID | 1)
+            for id in 0..<count {
+                encoder.append(
+                    .balance, .burn, at: position, id: Int64(id), account: Samples.account, token: Samples.token,
+                    amount: DecimalText(UInt64(ledger)), spender: nil, keyValue: KeyValueText(), toMuxedID: nil)
+            }
+        }
+        let runs = try StateChangeTuple.runs(in: encoder.tuples.span.bytes, ledgers: 1...20)
+        #expect(runs.map(\.ledger) == [7, 9, 10])
+        #expect(runs.map(\.rows) == [2, 1, 3])
+        #expect(runs.map(\.times) == [7, 9, 10].map { $0 * 5_000_000...$0 * 5_000_000 })
+        #expect(runs.reduce(0) { $0 + $1.byteCount } == encoder.tuples.count)
+        #expect(runs[0].byteCount == 2 * runs[1].byteCount, "a row of ledger 7 is as long as one of ledger 9")
+        #expect(throws: TupleError.self) { try StateChangeTuple.runs(in: encoder.tuples.span.bytes, ledgers: 1...9) }
+        #expect(try StateChangeTuple.runs(in: [UInt8]().span.bytes, ledgers: 1...9).isEmpty)
     }
 
     @Test func everyCutIsFound() {

@@ -78,8 +78,8 @@ private func commits(_ actions: [Machine.Action]) -> [LedgerRange] {
         var bench = Bench.inRound()
         _ = bench.offer(header(11...20))
         #expect(commits(bench.part(header(11...20))) == [11...20])
-        #expect(bench.take(.lost) == [])
-        #expect(bench.take(.registered(run: Bench.run, protocols: ["A"])) == [])
+        #expect(bench.take(.lost) == [.hurry])
+        #expect(bench.take(.registered(run: Bench.run, protocols: ["A"])) == [], "once is enough")
         #expect(bench.take(.committed(report(11...20))) == [.send(.ready)], "the report belongs to an earlier registration")
     }
 
@@ -257,16 +257,46 @@ private func commits(_ actions: [Machine.Action]) -> [LedgerRange] {
         var bench = Bench.inRound()
         _ = bench.offer(header(11...20))
         _ = bench.part(header(11...20))
-        #expect(bench.take(.command(.halt(round: 1))) == [])
+        #expect(bench.take(.command(.halt(round: 1))) == [.hurry])
         #expect(
             bench.take(.committed(report(11...20))) == [.send(.committed(round: 1, report: report(11...20))), .send(.stopped(round: 1))])
+    }
+
+    @Test func whatHasNotBegunIsGivenUpWithoutAWord() {
+        for (event, end) in [
+            (Machine.Event.command(.halt(round: 1)), Machine.Action.send(.stopped(round: 1))),
+            (.stop("SIGTERM"), .end(reason: "SIGTERM", inGoodOrder: true)),
+        ] {
+            var bench = Bench.inRound()
+            _ = bench.offer(header(11...20))
+            _ = bench.part(header(11...20))
+            _ = bench.take(event)
+            #expect(bench.take(.commitFailed(CommitFailure(reason: "the round is over", kind: .abandoned))) == [end])
+            #expect(bench.notices.isEmpty)
+        }
+    }
+
+    /// A slow database gets a group in several transactions.
+    @Test func everyTransactionOfAGroupIsReported() {
+        var bench = Bench.inRound()
+        _ = bench.offer(header(11...20))
+        _ = bench.part(header(11...20))
+        #expect(bench.take(.committedInPart(report(11...14))) == [.send(.committed(round: 1, report: report(11...14)))])
+        _ = bench.offer(header(21...30))
+        #expect(commits(bench.part(header(21...30))).isEmpty, "the group is still under way")
+        let actions = bench.take(.committed(report(15...20)))
+        #expect(actions.first == .send(.committed(round: 1, report: report(15...20))))
+        #expect(commits(actions) == [21...30])
+        _ = bench.take(.lost)
+        _ = bench.take(.registered(run: Bench.run, protocols: ["A"]))
+        #expect(bench.take(.committedInPart(report(21...22))) == [], "it belongs to an earlier registration")
     }
 
     @Test func endsAfterTheTransactionUnderWay() {
         var bench = Bench.inRound()
         _ = bench.offer(header(11...20))
         _ = bench.part(header(11...20))
-        #expect(bench.take(.stop("SIGTERM")) == [])
+        #expect(bench.take(.stop("SIGTERM")) == [.hurry])
         #expect(
             bench.take(.committed(report(11...20))) == [
                 .send(.committed(round: 1, report: report(11...20))), .end(reason: "SIGTERM", inGoodOrder: true),

@@ -79,18 +79,18 @@ public actor ChunkKeeper {
 
     // MARK: around a transaction
 
-    /// Sees to it that rows of these close times (microseconds since 2000-01-01) can be written, as fast as the chunks allow. Returns at once on a table that
+    /// Sees to it that rows of so many ledgers, with these close times (microseconds since 2000-01-01) can be written, as fast as the chunks allow. Returns at once on a table that
     /// is no hypertable. A cancelled task stops waiting, and what it waited for is rolled back.
-    public func prepare(_ times: ClosedRange<Int64>, rows: Int) async throws(ChunkFailure) {
+    public func prepare(_ times: ClosedRange<Int64>, rows: Int, ledgers: Int) async throws(ChunkFailure) {
         if case .plain = table { return }
         do {
             guard let catalog = try await catalog() else { return }
             try await hold(catalog)
             while true {
                 try await read(catalog, times)
-                switch plan.step(before: times, rows: rows) {
+                switch plan.step(before: times, rows: rows, ledgers: ledgers) {
                 case .write:
-                    sayWhatIsWrittenAsItIs(times, rows)
+                    sayWhatIsWrittenAsItIs(times, rows, ledgers)
                     startBackground(catalog)
                     return
                 case .decompress(let chunk): try await decompress(chunk, catalog)
@@ -110,9 +110,9 @@ public actor ChunkKeeper {
     }
 
     /// Rows were committed, in one transaction that took so long.
-    public func wrote(_ times: ClosedRange<Int64>, rows: Int, seconds: Double) {
+    public func wrote(_ times: ClosedRange<Int64>, rows: Int, ledgers: Int, seconds: Double) {
         guard case .hypertable = table else { return }
-        plan.wrote(times, rows: rows, seconds: seconds)
+        plan.wrote(times, rows: rows, ledgers: ledgers, seconds: seconds)
     }
 
     /// The chunks that hold these close times, for a message; nil where there are none to speak of.
@@ -189,13 +189,13 @@ public actor ChunkKeeper {
         }
     }
 
-    private func sayWhatIsWrittenAsItIs(_ times: ClosedRange<Int64>, _ rows: Int) {
+    private func sayWhatIsWrittenAsItIs(_ times: ClosedRange<Int64>, _ rows: Int, _ ledgers: Int) {
         for chunk in plan.compressed(from: times.lowerBound)
         where chunk.times.lowerBound <= times.upperBound && said.insert(chunk.name).inserted {
             logger.info(
                 "writing into a compressed chunk as it is",
                 metadata: [
-                    "chunk": "\(chunk.name)", "rows_expected": "\(Int(plan.expectedRows(in: chunk, from: times, rows: rows)))",
+                    "chunk": "\(chunk.name)", "rows_expected": "\(Int(plan.expectedRows(in: chunk, from: times, rows: rows, ledgers: ledgers)))",
                     "microseconds_a_row": "\(Int(plan.secondsPerRow(into: chunk) * 1e6))",
                     "seconds_to_decompress": "\(Int(ChunkCosts.decompression(of: chunk)))",
                 ])
@@ -279,7 +279,7 @@ public actor ChunkKeeper {
                 switch error.underlying?.kind {
                 case .undefinedTable:
                     logger.info("the chunk is gone: retention has dropped it", metadata: ["chunk": "\(chunk.name)"])
-                    isRead = nil
+                    plan.gone(chunk)
                     return
                 case .lockNotAvailable, .deadlock, .serializationFailure:
                     logger.warning(

@@ -54,21 +54,21 @@ public struct ChunkPlan: Sendable, Hashable {
     /// How many chunks this run has decompressed that are not compressed again.
     public var openChunks: Int { opened.count }
 
-    /// What has to be done before so many rows of these close times are written.
-    public func step(before times: ClosedRange<Int64>, rows: Int) -> Step {
+    /// What has to be done before so many rows of so many ledgers, with these close times, are written.
+    public func step(before times: ClosedRange<Int64>, rows: Int, ledgers: Int) -> Step {
         for chunk in chunks where chunk.isCompressed && chunk.times.overlaps(times) && !isLive(chunk) {
             switch mode {
             case .write: continue
             case .refuse: return .refuse(chunk)
-            case .auto: if isWorthDecompressing(chunk, from: times, rows) { return .decompress(chunk) }
+            case .auto: if isWorthDecompressing(chunk, from: times, rows, ledgers) { return .decompress(chunk) }
             }
         }
         return .write
     }
 
-    /// Rows that the chunk will probably get, from these times on.
-    public func expectedRows(in chunk: Chunk, from times: ClosedRange<Int64>, rows: Int) -> Double {
-        let span = max(Double(times.upperBound - times.lowerBound), Self.ledger)
+    /// Rows that the chunk will probably get, from these times on: as those that came lately, or at first as these.
+    public func expectedRows(in chunk: Chunk, from times: ClosedRange<Int64>, rows: Int, ledgers: Int) -> Double {
+        let span = max(Double(times.upperBound - times.lowerBound), Double(ledgers) * Self.ledger)
         let rate = rowsPerMicrosecond ?? Double(rows) / span
         return max(Double(rows), rate * Double(chunk.times.upperBound - max(times.lowerBound, chunk.times.lowerBound)))
     }
@@ -76,8 +76,8 @@ public struct ChunkPlan: Sendable, Hashable {
     /// What a row costs in the chunk as it is: as estimated, or as measured where that is more.
     public func secondsPerRow(into chunk: Chunk) -> Double { max(ChunkCosts.perRow(into: chunk), measured[chunk.name] ?? 0) }
 
-    private func isWorthDecompressing(_ chunk: Chunk, from times: ClosedRange<Int64>, _ rows: Int) -> Bool {
-        expectedRows(in: chunk, from: times, rows: rows)
+    private func isWorthDecompressing(_ chunk: Chunk, from times: ClosedRange<Int64>, _ rows: Int, _ ledgers: Int) -> Bool {
+        expectedRows(in: chunk, from: times, rows: rows, ledgers: ledgers)
             > ChunkCosts.rowsWorthDecompressing(chunk, perRow: secondsPerRow(into: chunk))
     }
 
@@ -98,13 +98,20 @@ public struct ChunkPlan: Sendable, Hashable {
         opened.removeAll { $0.name == chunk.name }
     }
 
+    /// A chunk was found to be dropped.
+    public mutating func gone(_ chunk: Chunk) {
+        chunks.removeAll { $0.name == chunk.name }
+        opened.removeAll { $0.name == chunk.name }
+    }
+
     private mutating func setCompressed(_ chunk: Chunk, _ isCompressed: Bool) {
         for index in chunks.indices where chunks[index].name == chunk.name { chunks[index].isCompressed = isCompressed }
     }
 
-    /// Rows of these close times were committed, in one transaction that took so long.
-    public mutating func wrote(_ times: ClosedRange<Int64>, rows: Int, seconds: Double) {
-        let span = max(Double(times.upperBound - (position ?? times.lowerBound)), Self.ledger)
+    /// Rows of so many ledgers, with these close times, were committed in one transaction that took so long.
+    public mutating func wrote(_ times: ClosedRange<Int64>, rows: Int, ledgers: Int, seconds: Double) {
+        // Also those ledgers before that had no rows.
+        let span = max(Double(times.upperBound - (position ?? times.lowerBound)), Double(ledgers) * Self.ledger)
         let rate = Double(rows) / span
         // Weighted by the time that it stands for: an hour and more counts alone.
         let weight = rowsPerMicrosecond == nil ? 1 : min(1, span / Self.hour)
@@ -120,7 +127,7 @@ public struct ChunkPlan: Sendable, Hashable {
     public var ahead: Chunk? {
         guard mode == .auto, let position, let next = chunks.first(where: { $0.times.lowerBound > position }) else { return nil }
         let start = next.times.lowerBound
-        guard next.isCompressed, !isLive(next), isWorthDecompressing(next, from: start...start, 0) else { return nil }
+        guard next.isCompressed, !isLive(next), isWorthDecompressing(next, from: start...start, 0, 1) else { return nil }
         return next
     }
 

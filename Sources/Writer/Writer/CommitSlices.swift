@@ -1,42 +1,44 @@
-import Pipeline
+package import Pipeline
 import PostgreSQL
-import StateChanges
-import Store
+package import StateChanges
+package import Store
 import ZeroMQ
 
 /// What one transaction stores: some ledgers of a group, with their rows.
-struct CommitSlice: Sendable {
-    let ledgers: LedgerRange
-    let rows: [StateChangeRows]
+package struct CommitSlice: Sendable {
+    package let ledgers: LedgerRange
+    package let rows: [StateChangeRows]
     /// Bytes of tuples.
-    let bytes: Int
+    package let bytes: Int
     /// The earliest and the latest `ledger_created_at`; nil where there are no rows.
-    let times: ClosedRange<Int64>?
+    package let times: ClosedRange<Int64>?
+    /// There is nothing to be gained by cutting it: its rows are of one ledger.
+    package let isSmallest: Bool
 
-    var rowCount: Int { rows.reduce(0) { $0 + $1.rowCount } }
+    package var rowCount: Int { rows.reduce(0) { $0 + $1.rowCount } }
 }
 
 /// How many rows a transaction should have, so that it takes no longer than a few seconds: while it runs, live ingestion cannot move the cursors that it
 /// has swapped. Each row may cost a thousand times more where it goes into a compressed chunk.
-struct CommitSize: Sendable, Hashable {
+package struct CommitSize: Sendable, Hashable {
     /// Rows of one transaction at most; a single ledger may have more.
-    private(set) var rows: Int
+    package private(set) var rows: Int
     /// What a group of parts has at most: nothing is gained by more.
     private let most: Int
 
     private static let longest = 5.0
     private static let short = 2.0
 
-    init(most: Int = .max) {
+    package init(most: Int) {
         self.most = most
         rows = most
     }
 
     /// Whether groups have to be cut.
-    var isLimited: Bool { rows < most }
+    package var isLimited: Bool { rows < most }
 
     /// A transaction with so many rows took so long.
-    mutating func took(_ seconds: Double, rows count: Int) {
+    package mutating func took(_ seconds: Double, rows count: Int) {
         if seconds > Self.longest, count > 1 {
             // As many as would have taken that long, but no less than a tenth at once: one slow transaction may have waited for a lock.
             rows = max(1, count / 10, Int(Double(count) * Self.longest / seconds))
@@ -46,11 +48,11 @@ struct CommitSize: Sendable, Hashable {
     }
 
     /// A transaction with so many rows was cut off by a time-out.
-    mutating func cutOff(rows count: Int) { rows = max(1, min(rows, count) / 8) }
+    package mutating func cutOff(rows count: Int) { rows = max(1, min(rows, count) / 8) }
 }
 
 /// A group of parts, cut at the ends of ledgers into transactions.
-struct CommitSlices {
+package struct CommitSlices {
     /// Rows of one protocol, as they lie in a frame.
     private struct Run {
         let frame: Frame
@@ -60,12 +62,12 @@ struct CommitSlices {
 
     private let ledgers: LedgerRange
     private let protocols: [ProtocolID]
-    private let group: Committer.Group
+    private let group: ReorderBuffer<PartRows>.Group
     /// By protocol, in the order of the ledgers; nil until the group has to be cut.
     private var runs: [[Run]]?
     private var next: UInt32
 
-    init(_ group: Committer.Group) {
+    package init(_ group: ReorderBuffer<PartRows>.Group) {
         self.group = group
         ledgers = group.ledgers
         protocols = group.protocols
@@ -73,33 +75,34 @@ struct CommitSlices {
     }
 
     /// Whether all of the group is taken.
-    var isEmpty: Bool { next > ledgers.upperBound }
+    package var isEmpty: Bool { next > ledgers.upperBound }
 
     /// The ledgers from the next one on that have no more rows than this together; at least one ledger.
     /// - Parameter most: nil: all that is left.
-    mutating func peek(_ most: Int?) throws(TupleError) -> CommitSlice {
+    package mutating func peek(_ most: Int?) throws(TupleError) -> CommitSlice {
         if most == nil || rowCount <= most ?? 0, next == ledgers.lowerBound { return whole }
         if runs == nil { runs = try cut() }
         let runs = self.runs ?? []
         var byLedger: [UInt32: Int] = [:]
         for run in runs.joined() where run.run.ledger >= next { byLedger[run.run.ledger, default: 0] += run.run.rows }
         var last = ledgers.upperBound
-        if let most {
-            var count = 0
-            for ledger in byLedger.keys.sorted() {
-                count += byLedger[ledger] ?? 0
-                if count > most {
-                    // Ledgers without rows go with those before them.
-                    last = max(next, ledger - 1)
-                    break
-                }
+        var count = 0
+        var withRows = 0
+        for ledger in byLedger.keys.sorted() {
+            let more = byLedger[ledger] ?? 0
+            if withRows > 0, count + more > most ?? .max {
+                // Ledgers without rows go with those before them.
+                last = ledger - 1
+                break
             }
+            count += more
+            withRows += 1
         }
-        return slice(next...last, runs)
+        return slice(next...last, runs, isSmallest: withRows <= 1)
     }
 
     /// The slice is committed.
-    mutating func drop(_ slice: CommitSlice) { next = slice.ledgers.upperBound + 1 }
+    package mutating func drop(_ slice: CommitSlice) { next = slice.ledgers.upperBound + 1 }
 
     private var rowCount: Int { group.parts.reduce(0) { $0 + $1.header.rowCount } }
 
@@ -116,7 +119,8 @@ struct CommitSlices {
             return StateChangeRows(id, rowCount: count, chunks: chunks)
         }
         let times = group.parts.reduce(nil as ClosedRange<Int64>?) { $0.joined(with: $1.payload.times) }
-        return CommitSlice(ledgers: ledgers, rows: rows, bytes: group.bytes, times: times)
+        return CommitSlice(
+            ledgers: ledgers, rows: rows, bytes: group.bytes, times: times, isSmallest: ledgers.count == 1 || rowCount <= 1)
     }
 
     private func cut() throws(TupleError) -> [[Run]] {
@@ -141,7 +145,7 @@ struct CommitSlices {
         return all
     }
 
-    private func slice(_ ledgers: LedgerRange, _ runs: [[Run]]) -> CommitSlice {
+    private func slice(_ ledgers: LedgerRange, _ runs: [[Run]], isSmallest: Bool) -> CommitSlice {
         var rows: [StateChangeRows] = []
         var bytes = 0
         var times: ClosedRange<Int64>?
@@ -156,7 +160,7 @@ struct CommitSlices {
                 times = times.joined(with: run.run.times)
             }
         }
-        return CommitSlice(ledgers: ledgers, rows: rows, bytes: bytes, times: times)
+        return CommitSlice(ledgers: ledgers, rows: rows, bytes: bytes, times: times, isSmallest: isSmallest)
     }
 }
 

@@ -145,7 +145,7 @@ actor Committer {
 
     /// Whether a smaller transaction may succeed where this one was cut off.
     private func isCutOff(_ slice: CommitSlice, _ error: StoreError) async throws(CommitFailure) -> Bool {
-        if slice.ledgers.count > 1 {
+        if !slice.isSmallest {
             size.cutOff(rows: slice.rowCount)
             logger.warning(
                 "transaction cut off, the next ones are smaller",
@@ -156,7 +156,7 @@ actor Committer {
         guard cancellations >= Self.maxCancellations else { return false }
         let place = if let times = slice.times { await chunks.description(of: times) } else { nil as String? }
         throw CommitFailure(
-            reason: "the \(slice.rowCount) rows of ledger \(slice.ledgers.lowerBound) alone were cancelled \(cancellations) times"
+            reason: "the \(slice.rowCount) rows of a single one of the ledgers \(slice.ledgers) were cancelled \(cancellations) times"
                 + (place.map { "; they go into \($0)" } ?? "") + ". Raise the statement time-out of the database or of its pooler. \(error)",
             kind: .refused)
     }
@@ -167,7 +167,7 @@ actor Committer {
         if isHurried { throw CommitFailure(reason: "the round is over", kind: .abandoned) }
         let task = Task { [chunks] () -> Result<Void, ChunkFailure> in
             do throws(ChunkFailure) {
-                try await chunks.prepare(times, rows: slice.rowCount)
+                try await chunks.prepare(times, rows: slice.rowCount, ledgers: slice.ledgers.count)
                 return .success(())
             } catch {
                 return .failure(error)
@@ -195,7 +195,7 @@ actor Committer {
             throw .database(PostgresError(kind: .connectionLost, message: "not connected to the database", attempted: "committing"))
         }
         let commit = StateChangeCommit(
-            ledgers: slice.ledgers, rows: slice.rows, timeLimit: slice.ledgers.count > 1 ? Self.longestTransaction : nil)
+            ledgers: slice.ledgers, rows: slice.rows, timeLimit: slice.isSmallest ? nil : Self.longestTransaction)
         let began = ContinuousClock.now
         var collisions = 0
         while true {
@@ -205,7 +205,8 @@ actor Committer {
                 cancellations = 0
                 size.took((result.copyTime + result.commitTime) / .seconds(1), rows: result.storedRows)
                 if let times = slice.times, result.storedRows > 0 {
-                    await chunks.wrote(times, rows: result.storedRows, seconds: result.copyTime / .seconds(1))
+                    await chunks.wrote(
+                        times, rows: result.storedRows, ledgers: slice.ledgers.count, seconds: result.copyTime / .seconds(1))
                 }
                 return report(slice, result, seconds)
             } catch {

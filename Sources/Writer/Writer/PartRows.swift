@@ -1,17 +1,17 @@
-import Pipeline
+package import Pipeline
 import StateChanges
-import ZeroMQ
+package import ZeroMQ
 
 /// The rows of a part as they came from a fetcher, checked but untouched.
-struct PartRows: Sendable {
+package struct PartRows: Sendable {
     /// The frames of each of the part's protocols, in the header's order.
-    let frames: [[Frame]]
+    package let frames: [[Frame]]
     /// The earliest and the latest `ledger_created_at`, in microseconds since 2000-01-01; nil where there are no rows.
-    let times: ClosedRange<Int64>?
+    package let times: ClosedRange<Int64>?
 
     /// Takes the frames behind the header's, and checks what COPY would otherwise stumble over: the number of frames, in each the number of rows,
     /// their framing and their ledgers, and the number of bytes.
-    init(_ header: PartHeader, _ frames: ArraySlice<Frame>) throws(UnfitPart) {
+    package init(_ header: PartHeader, _ frames: ArraySlice<Frame>) throws(UnfitPart) {
         if let fault = header.fault { throw UnfitPart(header: header, reason: fault) }
         var rest = frames
         let announced = header.rows.reduce(0) { $0 + $1.frames.count }
@@ -56,6 +56,6 @@ extension ClosedRange<Int64>? {
 extension PartRows: Hashable {
     private var identities: [[ObjectIdentifier]] { frames.map { $0.map { ObjectIdentifier($0) } } }
 
-    static func == (left: PartRows, right: PartRows) -> Bool { left.identities == right.identities }
-    func hash(into hasher: inout Hasher) { hasher.combine(identities) }
+    package static func == (left: PartRows, right: PartRows) -> Bool { left.identities == right.identities }
+    package func hash(into hasher: inout Hasher) { hasher.combine(identities) }
 }
