@@ -144,7 +144,7 @@ struct HistoryRun: Sendable {
         try await source.requireNetwork(configuration.networkPassphrase)
         if let needed = verdict.neededLedgers {
             try await source.requireLedgers(needed)
-            try await requireChunks(of: needed, database, source)
+            try await requireChunks(from: needed.lowerBound, database, source)
         }
         try await database.lock(verdict.toMigrate)
         let starts = try await database.begin(verdict.toMigrate)
@@ -157,14 +157,11 @@ struct HistoryRun: Sendable {
     }
 
     /// Says what there is of compressed chunks, and refuses to begin where they would be in the way.
-    private func requireChunks(of ledgers: ClosedRange<UInt32>, _ database: MigrationDatabase, _ source: any LedgerSource) async throws {
+    private func requireChunks(from ledger: UInt32, _ database: MigrationDatabase, _ source: any LedgerSource) async throws {
         let all = try await database.chunks()
         if all.compressed.isEmpty { return }
-        var times: [Int64] = []
-        for ledger in [ledgers.lowerBound, ledgers.upperBound] {
-            times.append(StateChangeTuple.timestamp(closeTime: try await source.closeTime(of: ledger)) ?? .max)
-        }
-        let survey = all.of(min(times[0], times[1])...max(times[0], times[1]))
+        // There are none beyond the latest ingested ledger.
+        let survey = all.from(StateChangeTuple.timestamp(closeTime: try await source.closeTime(of: ledger)) ?? .max)
         if survey.compressed.isEmpty { return }
         logger.notice(
             "rows will go into compressed chunks",

@@ -52,11 +52,10 @@ public struct ChunkSurvey: Sendable, Hashable {
         return (found[.systemFreeSize] as? NSNumber)?.intValue
     }
 
-    /// The same for the chunks of these close times only, in microseconds since 2000-01-01.
-    public func of(_ times: ClosedRange<Int64>) -> ChunkSurvey {
+    /// The same for the chunks from this close time on, in microseconds since 2000-01-01.
+    public func from(_ time: Int64) -> ChunkSurvey {
         ChunkSurvey(
-            chunks: chunks.filter { $0.times.lowerBound <= times.upperBound && times.lowerBound < $0.times.upperBound }, role: role,
-            owner: owner, isOwner: isOwner, freeBytes: freeBytes)
+            chunks: chunks.filter { $0.times.upperBound > time }, role: role, owner: owner, isOwner: isOwner, freeBytes: freeBytes)
     }
 
     /// Those of the chunks that are compressed.
