@@ -102,7 +102,7 @@ struct HistoryRun: Sendable {
                 run: run, protocols: protocols, batchSize: configuration.batchSize, fetchers: configuration.fetchers,
                 networkPassphrase: configuration.networkPassphrase, network: configuration.network,
                 convergenceWait: configuration.convergenceWait, acceptConvergence: configuration.acceptConvergence,
-                latestName: configuration.cursorNames.latest)
+                latestName: configuration.cursorNames.latest, oldestName: configuration.cursorNames.oldest)
             return CoordinatorService.Machine(settings, starts: starts.mapValues(\.ledger))
         }
     }

@@ -80,9 +80,11 @@ actor Committer {
     }
 
     /// Commits a group of parts in one transaction; nothing is committed where it throws, unless the connection was lost.
-    func commit(_ group: Group) async throws(CommitFailure) -> CommitReport {
+    /// - Parameter oldestName: the key of the oldest ledger that is kept.
+    func commit(_ group: Group, oldestName: String) async throws(CommitFailure) -> CommitReport {
         guard let connection else { throw CommitFailure(reason: "not connected to the database", kind: .connectionLost) }
-        let commit = StateChangeCommit(ledgers: group.ledgers, rows: group.protocols.map { Self.rows(of: $0, in: group) })
+        let commit = StateChangeCommit(
+            ledgers: group.ledgers, rows: group.protocols.map { Self.rows(of: $0, in: group) }, oldestName: oldestName)
         let began = ContinuousClock.now
         var collisions = 0
         while true {
@@ -115,6 +117,10 @@ actor Committer {
         var swaps: [ProtocolID: CommitReport.Swap] = [:]
         var rows: [ProtocolID: Int] = [:]
         for part in commit.rows {
+            if let oldest = result.belowOldest {
+                swaps[part.id] = .belowOldest(oldest)
+                continue
+            }
             switch result.outcomes[part.id] {
             case .swapped:
                 swaps[part.id] = .swapped

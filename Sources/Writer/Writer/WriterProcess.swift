@@ -128,10 +128,10 @@ struct WriterProcess: Sendable {
             group.addTask { await committer.disconnect() }
         case .check(let seconds):
             group.addTask { service.report(.database(.checked(await committer.check(after: .seconds(seconds))))) }
-        case .commit(let parts):
+        case .commit(let parts, let oldestName):
             group.addTask {
                 do throws(CommitFailure) {
-                    service.report(.database(.committed(try await committer.commit(parts))))
+                    service.report(.database(.committed(try await committer.commit(parts, oldestName: oldestName))))
                 } catch {
                     service.report(.database(.commitFailed(error)))
                 }
