@@ -19,7 +19,8 @@ import Testing
         init(_ cursors: [ProtocolID: UInt32] = ["SEP41": 10], change: (inout MachineConfiguration) -> Void = { _ in }) {
             var configuration = MachineConfiguration(
                 run: Self.run, protocols: cursors.keys.sorted(), batchSize: 10, fetchers: 1, networkPassphrase: "net", network: "test",
-                convergenceWait: .seconds(5), acceptConvergence: false, latestName: "latest_ingest_ledger")
+                convergenceWait: .seconds(5), acceptConvergence: false, latestName: "latest_ingest_ledger",
+                oldestName: "oldest")
             change(&configuration)
             machine = Machine(configuration, starts: cursors)
         }
@@ -72,13 +73,14 @@ import Testing
         }
 
         static func snapshot(
-            _ latest: UInt32, _ cursors: [ProtocolID: UInt32] = ["SEP41": 10], contracts: String? = "c1", base: String? = nil
+            _ latest: UInt32, _ cursors: [ProtocolID: UInt32] = ["SEP41": 10], oldest: CursorReading = .ledger(11),
+            contracts: String? = "c1", base: String? = nil
         )
             -> QueryResult
         {
             .snapshot(
                 Snapshot(
-                    latest: .ledger(latest), cursors: cursors.mapValues { .ledger($0) },
+                    latest: .ledger(latest), oldest: oldest, cursors: cursors.mapValues { .ledger($0) },
                     contracts: contracts.map { ContractsName(digest: $0, base: base, counts: [:]) }))
         }
 
@@ -337,7 +339,8 @@ import Testing
         #expect(it.writer(.ready) == [.ask(.round(Self.ids), number: 1)])
         #expect(
             it.answer(Conversation.snapshot(25)) == [
-                .send(.writer(.begin(round: 1, cursors: ["SEP41": 10])), to: 2, worker: 2), .send(Conversation.begin(1), to: 1, worker: 1),
+                .send(.writer(.begin(round: 1, cursors: ["SEP41": 10], oldestName: "oldest")), to: 2, worker: 2),
+                .send(Conversation.begin(1), to: 1, worker: 1),
             ])
         let batches = [Batch(id: 1, ledgers: 11...20, protocols: Self.ids), Batch(id: 2, ledgers: 21...25, protocols: Self.ids)]
         #expect(it.fetcher(.ready(round: 1, batches: 2)) == [.send(.fetcher(.assign(round: 1, batches: batches)), to: 1, worker: 1)])
@@ -356,7 +359,9 @@ import Testing
         _ = it.register(.writer, at: 3, "second", token: "t2")
         _ = it.hear(.writer(.ready), from: 3)
         #expect(it.answer(Conversation.snapshot(30)) == [.ask(.round(Self.ids), number: 2)], "it is read again for the second one")
-        #expect(it.answer(Conversation.snapshot(30)).contains(.send(.writer(.begin(round: 1, cursors: ["SEP41": 10])), to: 3, worker: 3)))
+        #expect(
+            it.answer(Conversation.snapshot(30)).contains(
+                .send(.writer(.begin(round: 1, cursors: ["SEP41": 10], oldestName: "oldest")), to: 3, worker: 3)))
     }
 
     @Test(arguments: [true, false]) func aRoundDoesNotBeginForAWriterThatIsNotReady(hasCome: Bool) {
@@ -379,7 +384,7 @@ import Testing
         // A commit whose report was lost.
         #expect(
             it.answer(Conversation.snapshot(30, ["SEP41": 20])).contains(
-                .send(.writer(.begin(round: 2, cursors: ["SEP41": 20])), to: 2, worker: 3)))
+                .send(.writer(.begin(round: 2, cursors: ["SEP41": 20], oldestName: "oldest")), to: 2, worker: 3)))
     }
 
     @Test func aWriterThatCannotGoOnIsWaitedFor() {
@@ -530,6 +535,186 @@ import Testing
         #expect(notices.contains { if case .handoffDoubtful("SEP41", 30, 10, 10, 30, _) = $0 { true } else { false } })
     }
 
+    // MARK: retention
+
+    private static let halts: [Action] = [
+        .send(.fetcher(.halt(round: 1)), to: 1, worker: 1), .send(.writer(.halt(round: 1)), to: 2, worker: 2),
+    ]
+
+    /// The question that swaps the cursor forward to 15 is asked.
+    private static func movingForward() -> Conversation {
+        var it = Conversation()
+        _ = it.register(.fetcher, at: 1, "f")
+        _ = it.register(.writer, at: 2, "w")
+        _ = it.writer(.ready)
+        #expect(
+            it.answer(Conversation.snapshot(30, oldest: .ledger(16))) == [.ask(.moveForward(from: ["SEP41": 10], to: 15), number: 2)])
+        return it
+    }
+
+    private static func roundFrom15(_ actions: [Action]) -> Bool {
+        actions.contains(.send(.writer(.begin(round: 1, cursors: ["SEP41": 15], oldestName: "oldest")), to: 2, worker: 2))
+    }
+
+    @Test func aRoundBeginsBehindWhatIsNoLongerKept() {
+        var it = Self.movingForward()
+        #expect(
+            it.all(.result(.movedForward(["SEP41"]), number: it.question)) == [
+                .notice(.movedForward("SEP41", from: 10, to: 15)), .ask(.round(Self.ids), number: 3),
+            ], "it is read again")
+        #expect(Self.roundFrom15(it.answer(Conversation.snapshot(30, ["SEP41": 15], oldest: .ledger(16)))))
+        let batch = Batch(id: 1, ledgers: 16...25, protocols: Self.ids)
+        #expect(it.fetcher(.ready(round: 1, batches: 1)) == [.send(.fetcher(.assign(round: 1, batches: [batch])), to: 1, worker: 1)])
+    }
+
+    @Test(arguments: [CursorReading.ledger(11), .ledger(1), .ledger(0), .missing, .malformed("soon")])
+    func whereNothingWasDroppedOrNobodyKnowsTheRoundBegins(oldest: CursorReading) {
+        var it = Conversation()
+        _ = it.register(.writer, at: 2, "w")
+        _ = it.writer(.ready)
+        #expect(
+            it.answer(Conversation.snapshot(30, oldest: oldest)) == [
+                .send(.writer(.begin(round: 1, cursors: ["SEP41": 10], oldestName: "oldest")), to: 2, worker: 1)
+            ])
+        _ = it.take(.tick)
+        #expect(it.answer(Conversation.snapshot(30, oldest: oldest, contracts: nil)).isEmpty, "and goes on")
+    }
+
+    @Test func onlyTheCursorThatIsBehindIsMoved() {
+        var it = Conversation(["SEP41": 10, "SEP50": 15])
+        _ = it.register(.writer, at: 2, "w")
+        _ = it.writer(.ready)
+        let snapshot = Conversation.snapshot(30, ["SEP41": 10, "SEP50": 15], oldest: .ledger(16))
+        #expect(it.answer(snapshot) == [.ask(.moveForward(from: ["SEP41": 10], to: 15), number: 2)])
+    }
+
+    @Test func aLookEndsARoundThatRetentionHasOvertaken() {
+        var it = Conversation.inRound()
+        _ = it.fetcher(.ready(round: 1, batches: 9))
+        _ = it.take(.tick)
+        #expect(it.answer(Conversation.snapshot(30, oldest: .ledger(16), contracts: nil)) == Self.halts)
+        #expect(it.report(11...20).isEmpty, "a transaction that was under way counts")
+        #expect(it.writer(.stopped(round: 1)) == [.ask(.round(Self.ids), number: 3)])
+        #expect(
+            it.answer(Conversation.snapshot(30, ["SEP41": 20], oldest: .ledger(16))).contains(
+                .send(.writer(.begin(round: 2, cursors: ["SEP41": 20], oldestName: "oldest")), to: 2, worker: 2)),
+            "it has passed the oldest ledger: nothing is moved")
+    }
+
+    @Test func aLookAtWhatWasCommittedMeanwhileEndsNothing() {
+        var it = Conversation.inRound()
+        _ = it.fetcher(.ready(round: 1, batches: 9))
+        _ = it.take(.tick)
+        _ = it.report(11...20)
+        #expect(it.answer(Conversation.snapshot(30, oldest: .ledger(16), contracts: nil)).isEmpty)
+    }
+
+    @Test func aWriterThatFindsItsLedgersDroppedEndsTheRound() {
+        var it = Conversation.inRound(to: 20)
+        _ = it.fetcher(.ready(round: 1, batches: 9))
+        #expect(it.report(11...20, ["SEP41": .belowOldest(16)]) == Self.halts, "and it is not complete")
+        #expect(it.machine.progress.map(\.committed) == [10])
+        #expect(it.writer(.stopped(round: 1)) == [.ask(.round(Self.ids), number: 2)])
+        #expect(
+            it.answer(Conversation.snapshot(20, oldest: .ledger(16))) == [.ask(.moveForward(from: ["SEP41": 10], to: 15), number: 3)])
+    }
+
+    @Test func aWriterThatFindsWhatNobodyElseFindsIsNotBelievedForEver() {
+        var it = Conversation.inRound(to: 20)
+        for _ in 1...700 {
+            let round = it.machine.roundNumber
+            _ = it.fetcher(.ready(round: round, batches: 9))
+            _ = it.report(11...20, round: round, ["SEP41": .belowOldest(16)])
+            if let cause = it.stopCause {
+                #expect(cause.contains("ledgers 11...20 begin below the oldest one"))
+                return
+            }
+            _ = it.writer(.stopped(round: round))
+            _ = it.answer(Conversation.snapshot(20))
+            _ = it.fetcher(.heartbeat(holding: [], counters: FetcherCounters()))
+            _ = it.take(.tick)
+            if it.machine.pending != nil { _ = it.answer(Conversation.snapshot(20, contracts: nil)) }
+        }
+        Issue.record("it goes on without a commit")
+    }
+
+    @Test func aFailedSwapIsVerifiedBeforeTheRoundEndsForRetention() {
+        var it = Conversation.inRound()
+        _ = it.fetcher(.ready(round: 1, batches: 9))
+        _ = it.take(.tick)
+        _ = it.report(11...20, ["SEP41": .found("12")])
+        let verification = it.answer(Conversation.snapshot(30, oldest: .ledger(16), contracts: nil))
+        #expect(verification == [.ask(.cursors(Self.ids), number: 3)])
+        #expect(
+            it.answer(Conversation.snapshot(30, ["SEP41": 12], oldest: .ledger(16), contracts: nil)).contains(
+                .ask(.record(reached: [:], failed: Self.ids), number: 4)), "else the hand would pass for a lost report")
+    }
+
+    @Test func aSwapForwardThatLosesChangesNothingThatIsKnown() {
+        var it = Self.movingForward()
+        #expect(it.answer(.movedForward([])) == [.ask(.round(Self.ids), number: 3)])
+        #expect(it.machine.progress.map(\.attempted) == [10])
+        #expect(
+            it.answer(Conversation.snapshot(30, ["SEP41": 12], oldest: .ledger(16))).contains(
+                .ask(.record(reached: [:], failed: Self.ids), number: 4)), "a hand")
+    }
+
+    @Test func aSwapForwardOfUnknownOutcomeIsOursWhereverTheCursorIsFound() {
+        var it = Self.movingForward()
+        #expect(it.answer(.sessionLost("gone")).contains(.ask(.restoreLocks, number: 3)))
+        _ = it.answer(.locksRestored)
+        var another = it
+        let found = it.all(.result(Conversation.snapshot(30, ["SEP41": 15], oldest: .ledger(16)), number: it.question))
+        #expect(found.contains(.notice(.movedForward("SEP41", from: 10, to: 15))), "it is said all the same")
+        #expect(Self.roundFrom15(found))
+        let moves = another.answer(Conversation.snapshot(30, oldest: .ledger(17)))
+        #expect(moves == [.ask(.moveForward(from: ["SEP41": 10], to: 16), number: 5)], "it had not taken effect")
+    }
+
+    @Test func behindASwapForwardACrashLosesNothing() {
+        var it = Self.movingForward()
+        _ = it.answer(.movedForward(["SEP41"]))
+        _ = it.answer(.sessionLost("gone"))
+        _ = it.answer(.locksRestored)
+        let notices = it.notices(.result(Conversation.snapshot(30, ["SEP41": 14], oldest: .ledger(16)), number: it.question))
+        #expect(notices.contains { if case .left("SEP41", .failed, _, _) = $0 { true } else { false } }, "a hand has moved it back")
+    }
+
+    /// There is nothing to fetch then, and live ingestion has to find the cursor at its own ledger.
+    @Test func whereEvenTheLatestLedgerIsDroppedTheCursorGoesNoFurther() {
+        var it = Conversation()
+        _ = it.register(.fetcher, at: 1, "f")
+        _ = it.register(.writer, at: 2, "w")
+        _ = it.writer(.ready)
+        #expect(
+            it.answer(Conversation.snapshot(30, oldest: .ledger(50))) == [.ask(.moveForward(from: ["SEP41": 10], to: 30), number: 2)])
+        _ = it.answer(.movedForward(["SEP41"]))
+        #expect(
+            it.answer(Conversation.snapshot(30, ["SEP41": 30], oldest: .ledger(50))) == [.ask(.liveIngestion(network: "test"), number: 4)],
+            "it has caught up")
+        _ = it.answer(.liveIngestion(runs: true))
+        #expect(
+            it.answer(Conversation.snapshot(30, ["SEP41": 30], oldest: .ledger(50), contracts: nil)) == [.wake(after: .milliseconds(100))])
+        _ = it.take(.wake)
+        _ = it.answer(.liveIngestion(runs: true))
+        // Live ingestion takes over, or passes by.
+        var passed = it
+        _ = it.answer(Conversation.snapshot(31, ["SEP41": 31], oldest: .ledger(50), contracts: nil))
+        let notices = it.notices(.result(Conversation.snapshot(31, ["SEP41": 31], oldest: .ledger(50)), number: it.question))
+        #expect(notices.contains(.left("SEP41", .handoff(at: 31), migrated: 30, accepted: false)))
+        #expect(!notices.contains { if case .handoffDoubtful = $0 { true } else { false } })
+        _ = passed.answer(Conversation.snapshot(31, ["SEP41": 30], oldest: .ledger(50), contracts: nil))
+        let moves = passed.answer(Conversation.snapshot(31, ["SEP41": 30], oldest: .ledger(50)))
+        #expect(moves == [.ask(.moveForward(from: ["SEP41": 30], to: 31), number: passed.question)])
+    }
+
+    @Test func aSignalDoesNotWaitForASwapForward() {
+        var it = Self.movingForward()
+        let actions = it.take(.stop(Self.signal))
+        #expect(actions.contains(.cancelQuery))
+        #expect(it.take(.result(.movedForward(["SEP41"]), number: 2)).isEmpty)
+    }
+
     // MARK: the tip
 
     @Test func theTipAsksForTheLockBeforeTheCursors() {
@@ -602,7 +787,7 @@ import Testing
         // The server may have crashed and lost commits that did not wait for the disk.
         #expect(
             it.answer(Conversation.snapshot(30, ["SEP41": 15])).contains(
-                .send(.writer(.begin(round: 2, cursors: ["SEP41": 15])), to: 2, worker: 2)))
+                .send(.writer(.begin(round: 2, cursors: ["SEP41": 15], oldestName: "oldest")), to: 2, worker: 2)))
     }
 
     @Test func aWriterThatRegistersWhileARoundIsHaltedIsNotWaitedForToStopIt() {
@@ -635,7 +820,7 @@ import Testing
         #expect(it.writer(.stopped(round: 1)) == [.ask(.round(Self.ids), number: 4)])
         #expect(
             it.answer(Conversation.snapshot(20, ["SEP41": 12])).contains(
-                .send(.writer(.begin(round: 2, cursors: ["SEP41": 12])), to: 2, worker: 2)))
+                .send(.writer(.begin(round: 2, cursors: ["SEP41": 12], oldestName: "oldest")), to: 2, worker: 2)))
     }
 
     @Test func howOneProtocolEndedIsRecordedWhileTheOthersGoOn() {

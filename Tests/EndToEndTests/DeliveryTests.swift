@@ -29,7 +29,7 @@ import Testing
             let part = writer.part(1000...1004, round: 1)
             try writer.offer(part)
             _ = try #require(await writer.program.line(containing: "part is early"), "\(writer.program.log)")
-            try writer.send(.writer(.begin(round: 1, cursors: ["SEP41": 999])))
+            try writer.send(.writer(.begin(round: 1, cursors: ["SEP41": 999], oldestName: "oldest_ingest_ledger")))
             #expect(try await writer.reply() == .send(round: 1, number: 1000))
             try writer.bring(part)
             let reports = try await writer.report(Self.isCommit)
@@ -41,7 +41,7 @@ import Testing
     /// Whatever belongs to an earlier round, another run or a fetcher that was given up is dropped, however well it would fit; and so is what nobody asked for.
     @Test func aPartOfAnEarlierRoundOrAnotherRunOrADeadFetcherIsDropped() async throws {
         try await Self.with { stage, writer in
-            try writer.send(.writer(.begin(round: 2, cursors: ["SEP41": 999])))
+            try writer.send(.writer(.begin(round: 2, cursors: ["SEP41": 999], oldestName: "oldest_ingest_ledger")))
             let part = writer.part(1000...1001, round: 2)
             try writer.offer(part)
             // The reply tells that the writer has heard of the round, which comes by the other socket.
@@ -59,7 +59,7 @@ import Testing
             try writer.send(.writer(.halt(round: 2)))
             try await writer.report { $0 == .stopped(round: 2) }
             // Dropped for its fetcher's sake, whether or not the writer has heard of the round.
-            try writer.send(.writer(.begin(round: 3, cursors: ["SEP41": 1001])))
+            try writer.send(.writer(.begin(round: 3, cursors: ["SEP41": 1001], oldestName: "oldest_ingest_ledger")))
             try writer.bring(writer.part(1002...1003, round: 3))
             _ = try #require(await writer.program.line(containing: "given up for dead"), "\(writer.program.log)")
             #expect(try await stage.cursor("SEP41") == "1001")
@@ -70,7 +70,7 @@ import Testing
     @Test func aStatementThatTheServerCancelsInterruptsTheRoundOnly() async throws {
         try await Self.with { stage, writer in
             try await stage.connection.execute("BEGIN; UPDATE ingest_store SET value = value WHERE key = 'protocol_SEP41_history_cursor'")
-            try writer.send(.writer(.begin(round: 1, cursors: ["SEP41": 999])))
+            try writer.send(.writer(.begin(round: 1, cursors: ["SEP41": 999], oldestName: "oldest_ingest_ledger")))
             let part = writer.part(1000...1001, round: 1)
             try writer.offer(part)
             _ = try await writer.reply()
@@ -84,7 +84,7 @@ import Testing
             guard case .interrupted(1, _, permanent: false)? = reports.last else { Issue.record("\(reports)"); return }
             try await stage.connection.execute("ROLLBACK")
             try await writer.report { $0 == .ready }
-            try writer.send(.writer(.begin(round: 2, cursors: ["SEP41": 999])))
+            try writer.send(.writer(.begin(round: 2, cursors: ["SEP41": 999], oldestName: "oldest_ingest_ledger")))
             let again = writer.part(1000...1001, round: 2)
             try writer.offer(again)
             #expect(try await writer.reply() == .send(round: 2, number: 1000))

@@ -52,7 +52,10 @@ import ZeroMQ
             case .writer(.ready):
                 hasBegun = true
                 try coordinator.send(
-                    .writer(.begin(round: 1, cursors: Dictionary(uniqueKeysWithValues: ids.map { ($0, range.lowerBound - 1) }))), to: peer)
+                    .writer(
+                        .begin(
+                            round: 1, cursors: Dictionary(uniqueKeysWithValues: ids.map { ($0, range.lowerBound - 1) }),
+                            oldestName: "oldest_ingest_ledger")), to: peer)
             case .fetcher(.ready(let round, let count)):
                 #expect(round == 1)
                 var assigned: [Batch] = []

@@ -16,15 +16,16 @@ import Testing
             .welcome(Welcome(worker: 4, protocols: ["SEP41"], networkPassphrase: "p")), .standBy, .registerAgain, .heartbeat, .end,
             .fetcher(.begin(round: 2, writer: "ipc:///x", contracts: ContractsReference(digest: "d", attachment: .additions(base: "b")))),
             .fetcher(.assign(round: 2, batches: [batch])), .fetcher(.revoke(round: 2, batches: [3])), .fetcher(.halt(round: 2)),
-            .writer(.begin(round: 2, cursors: ["SEP41": .max])), .writer(.giveUp(worker: 1)), .writer(.drop(protocolID: "SEP41")),
-            .writer(.halt(round: 2)),
+            .writer(.begin(round: 2, cursors: ["SEP41": .max], oldestName: "oldest_ingest_ledger")), .writer(.giveUp(worker: 1)),
+            .writer(.drop(protocolID: "SEP41")), .writer(.halt(round: 2)),
         ]
         for content in contents { #expect(try survives(content)) }
     }
 
     @Test func aMessageOfAWorkerSurvivesTheWire() throws {
         let report = CommitReport(
-            ledgers: 1...2, swaps: ["SEP41": .swapped, "SEP50": .found(nil)], rows: ["SEP41": 3], bytes: 9, seconds: 0.5)
+            ledgers: 1...2, swaps: ["SEP41": .swapped, "SEP50": .found(nil), "BLEND": .belowOldest(3)], rows: ["SEP41": 3], bytes: 9,
+            seconds: 0.5)
         let contents: [WorkerContent] = [
             .hello(Hello(role: .writer, instance: "i", token: "t", pid: 7, host: "h", rowsEndpoint: "ipc:///x")), .goodbye,
             .fetcher(.heartbeat(holding: [1, 2], counters: FetcherCounters())), .fetcher(.contractsMissing(round: 1)),

@@ -28,6 +28,44 @@ import Testing
         }
     }
 
+    /// What was waited for may have taken long: the oldest ledger counts as it is then.
+    @Test func theOldestLedgerIsReadWhenTheCursorsAreHeld() async throws {
+        try await withStore { address, connection in
+            try await connection.setHistoryCursor("SEP41", "99")
+            try await connection.setCursor("oldest_ingest_ledger", "100")
+            let other = try await connect(address)
+            let observer = try await connect(address)
+            let pid = try #require(await connection.backendPID)
+            try await other.execute("BEGIN; SELECT FROM ingest_store WHERE key = 'protocol_SEP41_history_cursor' FOR UPDATE")
+            let commit = StateChangeCommit(ledgers: 100...109, rows: Self.commit.rows, oldestName: "oldest_ingest_ledger")
+            let writing = Task { try await commit.run(on: connection) }
+            try await observer.waitUntilBlocked(backend: pid)
+            try await observer.setCursor("oldest_ingest_ledger", "101")
+            try await other.query("ROLLBACK")
+            #expect(try await writing.value.belowOldest == 101)
+            #expect(try await connection.count("state_changes") == 0)
+        }
+    }
+
+    /// Retention does not wait for a commit that is under way, nor the commit for retention.
+    @Test func retentionMovesOnBesideACommit() async throws {
+        try await withStore { address, connection in
+            try await connection.setHistoryCursor("SEP41", "99")
+            try await connection.setCursor("oldest_ingest_ledger", "100")
+            let other = try await connect(address)
+            let observer = try await connect(address)
+            let pid = try #require(await connection.backendPID)
+            try await other.execute("BEGIN; LOCK TABLE state_changes IN ACCESS EXCLUSIVE MODE")
+            let commit = StateChangeCommit(ledgers: 100...109, rows: Self.commit.rows, oldestName: "oldest_ingest_ledger")
+            let writing = Task { try await commit.run(on: connection) }
+            try await observer.waitUntilBlocked(backend: pid)
+            try await observer.setCursor("oldest_ingest_ledger", "105")
+            try await other.query("ROLLBACK")
+            #expect(try await writing.value.storedRows == 10)
+            #expect(try await connection.historyCursor("SEP41") == "109")
+        }
+    }
+
     /// The other session waits for the first cursor, which the commit holds, and has the table that the commit wants next. It never looks for deadlocks
     /// itself, so that the commit is the victim. The gate holds the commit up until the other waits.
     @Test func aDeadlockIsTransientAndTheSameCommitSucceedsAgain() async throws {

@@ -123,8 +123,22 @@ import Testing
         }
     }
 
+    @Test func cursorsAreSwappedForwardOnlyFromWhereTheyAreBelievedToStand() async throws {
+        try await withStore { _, connection in
+            try await connection.setHistoryCursor("SEP41", "99")
+            try await connection.setHistoryCursor("SEP50", "100")
+            #expect(try await MigrationRecords.moveForward(from: ["SEP41": 99, "SEP50": 99], to: 149, on: connection) == ["SEP41"])
+            #expect(try await connection.historyCursor("SEP41") == "149")
+            #expect(try await connection.historyCursor("SEP50") == "100")
+            #expect(try await MigrationRecords.moveForward(from: ["SEP41": 149, "NONE": 5], to: 149, on: connection).isEmpty)
+            #expect(try await MigrationRecords.moveForward(from: ["SEP41": 149], to: 120, on: connection).isEmpty, "never back")
+            #expect(try await connection.historyCursor("SEP41") == "149")
+            #expect(try await connection.historyCursor("NONE") == nil)
+        }
+    }
+
     /// What a migration marks must not be undone by a crash: nobody would notice.
-    @Test(arguments: ["begin", "setStatus", "complete"])
+    @Test(arguments: ["begin", "moveForward", "setStatus", "complete"])
     func eachMarkWaitsForTheDiskWhateverTheDefault(mark: String) async throws {
         try await withSettingsNoted(synchronousCommit: "off") { connection in
             try await connection.setCursor("oldest_ingest_ledger", "100")
@@ -132,6 +146,7 @@ import Testing
             try await connection.forgetSettings()
             switch mark {
             case "begin": _ = try await MigrationRecords.begin(["SEP41", "SEP50"], names: .init(), on: connection)
+            case "moveForward": #expect(try await MigrationRecords.moveForward(from: ["SEP41": 120], to: 130, on: connection) == ["SEP41"])
             case "setStatus": try await MigrationRecords.setStatus(.failed, ["SEP41"], on: connection)
             default: #expect(try await MigrationRecords.complete(["SEP41": 120], on: connection) == ["SEP41"])
             }

@@ -19,7 +19,7 @@ private struct Bench {
         var bench = Bench(limits: limits)
         _ = bench.take(.registered(run: run, protocols: cursors.keys.sorted()))
         _ = bench.take(.connected)
-        _ = bench.take(.command(.begin(round: 1, cursors: cursors)))
+        _ = bench.take(.command(.begin(round: 1, cursors: cursors, oldestName: "oldest_ingest_ledger")))
         return bench
     }
 
@@ -50,7 +50,7 @@ private func report(_ ledgers: LedgerRange, _ swaps: [ProtocolID: CommitReport.S
 }
 
 private func commits(_ actions: [Machine.Action]) -> [LedgerRange] {
-    actions.compactMap { if case .commit(let group) = $0 { group.ledgers } else { nil } }
+    actions.compactMap { if case .commit(let group, _) = $0 { group.ledgers } else { nil } }
 }
 
 @Suite struct WriterMachineTests {
@@ -195,9 +195,15 @@ private func commits(_ actions: [Machine.Action]) -> [LedgerRange] {
         #expect(bench.offer(header(11...20, round: 2)) == [])
         #expect(bench.take(.command(.halt(round: 1))) == [.send(.stopped(round: 1))])
         #expect(bench.offer(header(21...30, round: 3)) == [])
-        #expect(bench.take(.command(.begin(round: 2, cursors: ["A": 10]))) == [.reply(.send(round: 2, number: 11), to: 1)])
+        #expect(
+            bench.take(.command(.begin(round: 2, cursors: ["A": 10], oldestName: "oldest_ingest_ledger"))) == [
+                .reply(.send(round: 2, number: 11), to: 1)
+            ])
         _ = bench.take(.command(.halt(round: 2)))
-        #expect(bench.take(.command(.begin(round: 3, cursors: ["A": 20]))) == [.reply(.send(round: 3, number: 21), to: 1)])
+        #expect(
+            bench.take(.command(.begin(round: 3, cursors: ["A": 20], oldestName: "oldest_ingest_ledger"))) == [
+                .reply(.send(round: 3, number: 21), to: 1)
+            ])
     }
 
     @Test func offersAreBounded() {
@@ -210,7 +216,9 @@ private func commits(_ actions: [Machine.Action]) -> [LedgerRange] {
         // The third and fourth were not kept: they are not asked for when those before them are withdrawn and there is room only for what comes next.
         #expect(bench.offer(header(11...20)) == [.reply(.send(round: 1, number: 11), to: 1)], "what comes next is asked for all the same")
         _ = bench.take(.command(.halt(round: 1)))
-        #expect(bench.take(.command(.begin(round: 2, cursors: ["A": 500]))).count == 0, "none was kept beside the two")
+        #expect(
+            bench.take(.command(.begin(round: 2, cursors: ["A": 500], oldestName: "oldest_ingest_ledger"))).count == 0,
+            "none was kept beside the two")
     }
 
     @Test func aWithdrawnPartGivesItsPlaceUp() {
@@ -247,8 +255,19 @@ private func commits(_ actions: [Machine.Action]) -> [LedgerRange] {
         _ = bench.part(header(11...20, ["A", "B"]))
         _ = bench.take(.committed(report(11...20, ["A": .swapped, "B": .found("25")])))
         _ = bench.offer(header(21...30, ["A", "B"]))
-        guard case .commit(let group)? = bench.part(header(21...30, ["A", "B"])).last else { Issue.record("not committed"); return }
+        guard case .commit(let group, _)? = bench.part(header(21...30, ["A", "B"])).last else { Issue.record("not committed"); return }
         #expect(group.protocols == ["A"])
+    }
+
+    @Test func whatIsNoLongerKeptTakesNoFurtherPartAndTheRoundsNameIsThatOfTheCommit() {
+        var bench = Bench.inRound(["A": 10, "B": 20])
+        _ = bench.offer(header(11...20))
+        guard case .commit(_, "oldest_ingest_ledger")? = bench.part(header(11...20)).last else { Issue.record("not committed"); return }
+        let below = report(11...20, ["A": .belowOldest(15)])
+        #expect(bench.take(.committed(below)).first == .send(.committed(round: 1, report: below)))
+        _ = bench.offer(header(21...30, ["A", "B"]))
+        guard case .commit(let group, _)? = bench.part(header(21...30, ["A", "B"])).last else { Issue.record("not committed"); return }
+        #expect(group.protocols == ["B"])
     }
 
     // MARK: Ends
@@ -315,11 +334,11 @@ private func commits(_ actions: [Machine.Action]) -> [LedgerRange] {
         #expect(fail(1) == [.check(afterSeconds: 1), .send(.interrupted(round: 1, reason: "disk full", permanent: false))])
         #expect(bench.take(.checked(full)) == [.check(afterSeconds: 2)])
         #expect(bench.take(.checked(nil)) == [.send(.ready)])
-        _ = bench.take(.command(.begin(round: 2, cursors: ["A": 10])))
+        _ = bench.take(.command(.begin(round: 2, cursors: ["A": 10], oldestName: "oldest_ingest_ledger")))
         #expect(fail(2).first == .check(afterSeconds: 4), "a check that succeeds is no transaction that succeeds")
         for seconds in [8, 16, 30, 30] { #expect(bench.take(.checked(full)) == [.check(afterSeconds: seconds)]) }
         #expect(bench.take(.checked(nil)) == [.send(.ready)])
-        _ = bench.take(.command(.begin(round: 3, cursors: ["A": 10])))
+        _ = bench.take(.command(.begin(round: 3, cursors: ["A": 10], oldestName: "oldest_ingest_ledger")))
         _ = bench.offer(header(11...20, round: 3))
         _ = bench.part(header(11...20, round: 3))
         _ = bench.take(.committed(report(11...20)))
@@ -421,7 +440,7 @@ private func commits(_ actions: [Machine.Action]) -> [LedgerRange] {
                         wanted.append(waiting.remove(at: index))
                     }
                 case .reply(.have(_, let number), _), .reply(.drop(_, let number), _): waiting.removeAll { $0.number == number }
-                case .commit(let group):
+                case .commit(let group, _):
                     #expect(group.ledgers.lowerBound == committed + 1)
                     committing = group.ledgers
                 default: break

@@ -22,7 +22,10 @@ extension CoordinatorMachine {
                     index, .failed(cursorText(progress.id, "it stands at \(ledger), past the latest ingested ledger (\(latest))")), &actions
                 )
             case .ours(let ledger):
-                if ledger != progress.committed {
+                if ledger == progress.forward {
+                    // The session was lost before it could say so.
+                    noteMovedForward(index, to: ledger, &actions)
+                } else if ledger != progress.committed {
                     actions.append(.notice(.cursorElsewhere(progress.id, ledger, reported: progress.committed)))
                 }
                 protocols[index].stands(at: ledger)
@@ -36,7 +39,7 @@ extension CoordinatorMachine {
         contracts = snapshot.contracts
         target = latest
         actions.append(.notice(.target(latest)))
-        phase = .planning(Plan(target: latest, writer: writer))
+        phase = .planning(Plan(target: latest, lowestCursor: snapshot.lowestCursor, writer: writer))
     }
 
     /// Begins what there is to do: a round, the wait at the tip, or the end.
@@ -55,6 +58,41 @@ extension CoordinatorMachine {
         }
     }
 
+    // MARK: retention
+
+    /// Swaps the cursors forward that stand before ledgers which are no longer kept. Only between rounds: nothing is under way that moves them.
+    /// - Returns: whether there is such a cursor.
+    mutating func moveForward(_ plan: Plan, _ actions: inout [CoordinatorAction<Peer>]) -> Bool {
+        var cursors: [ProtocolID: UInt32] = [:]
+        for index in protocols.indices where protocols[index].outcome == nil && protocols[index].committed < plan.lowestCursor {
+            cursors[protocols[index].id] = protocols[index].committed
+            protocols[index].movesForward(to: plan.lowestCursor)
+        }
+        guard !cursors.isEmpty else { return false }
+        actions.append(.notice(.movingForward(cursors, to: plan.lowestCursor)))
+        ask(.moveForward(from: cursors, to: plan.lowestCursor), .moveForward, &actions)
+        return true
+    }
+
+    /// The next snapshot judges the cursors that did not stand where they were believed to be.
+    mutating func movedForward(_ moved: Set<ProtocolID>, _ actions: inout [CoordinatorAction<Peer>]) {
+        for index in protocols.indices {
+            guard protocols[index].outcome == nil, let ledger = protocols[index].forward else { continue }
+            if moved.contains(protocols[index].id) {
+                trouble = nil
+                noteMovedForward(index, to: ledger, &actions)
+            } else {
+                protocols[index].stands(at: protocols[index].committed)
+            }
+        }
+        phase = .waitingForWriter
+    }
+
+    private mutating func noteMovedForward(_ index: Int, to ledger: UInt32, _ actions: inout [CoordinatorAction<Peer>]) {
+        actions.append(.notice(.movedForward(protocols[index].id, from: protocols[index].committed, to: ledger)))
+        protocols[index].movedForward(to: ledger)
+    }
+
     // MARK: while a round runs
 
     /// What has to be decided beyond handing out work.
@@ -70,6 +108,7 @@ extension CoordinatorMachine {
         if protocols.contains(where: { $0.failedSwap != nil && $0.outcome == nil }) {
             return ask(.cursors(remaining), .verification, &actions)
         }
+        if round.isOvertaken { return halt(.readAgain, &actions) }
         if let failure = round.failure { return fail(failure, &actions) }
         if let reason = round.interrupted {
             actions.append(.notice(.roundInterrupted(round.number, cause: reason)))
@@ -87,7 +126,7 @@ extension CoordinatorMachine {
     }
 
     /// Looks at the cursors while a round runs: a protocol that was at the tip already may have been handed off, and a cursor that a hand has moved
-    /// is better noticed at once than at the next swap. It also notices within a second that the session with the locks is gone.
+    /// is better noticed at once than at the next swap. So is that retention has moved past a cursor, or that the session with the locks is gone.
     mutating func judgeLook(_ snapshot: Snapshot, asked: [ProtocolID: UInt32], _ actions: inout [CoordinatorAction<Peer>]) {
         guard case .round = phase else { return }
         for index in protocols.indices where protocols[index].outcome == nil {
@@ -97,7 +136,7 @@ extension CoordinatorMachine {
                 cursor: snapshot.reading(progress.id), floor: min(progress.floor, committed), committed: committed,
                 attempted: progress.attempted, latest: snapshot.latestLedger)
             switch verdict {
-            case .ours: break
+            case .ours(let ledger): if max(ledger, progress.committed) < snapshot.lowestCursor { withRound { $0.isOvertaken = true } }
             // What was handed out may be committed or not: the writer's report tells, or its failed swap.
             case .handoff where progress.committed < progress.attempted: break
             case .handoff(let ledger): handOff(index, at: ledger, seen: "while the round runs", through: progress.committed, &actions)

@@ -202,6 +202,7 @@ extension CoordinatorMachine {
             return actions.append(
                 .notice(.messageRefused(worker: worker.id, reason: "it reports ledger \(last), which was never handed out")))
         }
+        var isOvertaken = false
         for index in indices {
             guard let index, let swap = report.swaps[protocols[index].id] else { continue }
             switch swap {
@@ -213,7 +214,17 @@ extension CoordinatorMachine {
                 actions.append(.notice(.cursorMoved(protocols[index].id, through: last, rows: rows)))
             case .found(let value):
                 if protocols[index].outcome == nil { protocols[index].failedSwap = .init(attempted: last, found: value) }
+            case .belowOldest(let oldest):
+                if !isOvertaken { actions.append(.notice(.belowOldest(report.ledgers, oldest: oldest))) }
+                isOvertaken = true
             }
+        }
+        if isOvertaken {
+            // Nothing of it was committed: the ledgers stay outstanding until the round ends.
+            if withRound({ $0.isOvertaken = true }) != nil {
+                note(trouble: "the writer finds that ledgers \(report.ledgers) begin below the oldest one that is kept", &actions)
+            }
+            return
         }
         if report.swaps.values.contains(.swapped) { actions.append(.notice(.committed(report))) }
         withRound { $0.leases.committed(through: last) }
@@ -251,7 +262,10 @@ extension CoordinatorMachine {
                     roundNumber, target: target, ledgers: plan.ledgerCount, cursors: cursors, contracts: contracts?.counts ?? [:])))
         let leases = LeaseTable(plan: plan, batchLength: configuration.batchSize, window: window, bytesPerLedger: bytesPerLedger)
         phase = .round(Round(number: roundNumber, target: target, ledgerCount: plan.ledgerCount, leases: leases))
-        actions.append(.send(.writer(.begin(round: roundNumber, cursors: cursors)), to: writer.peer, worker: writer.id))
+        actions.append(
+            .send(
+                .writer(.begin(round: roundNumber, cursors: cursors, oldestName: configuration.oldestName)), to: writer.peer,
+                worker: writer.id))
         for fetcher in registry.fetchers { inform(fetcher, &actions) }
     }
 

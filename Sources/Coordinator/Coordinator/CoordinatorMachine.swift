@@ -5,9 +5,10 @@ package import StateChanges
 /// from it; sockets, processes, database, clock and log carry them out (`CoordinatorService`).
 ///
 ///     waitingForWriter ──▶ snapshot ──▶ planning ──┬──▶ round ──▶ (complete) ──▶ waitingForWriter
-///            ▲                                     ├──▶ tip ──▶ (something moved) ──▶ waitingForWriter
+///            ▲                                     ├──▶ (cursors swapped forward) ──▶ waitingForWriter
+///            │                                     ├──▶ tip ──▶ (something moved) ──▶ waitingForWriter
 ///            │                                     └──▶ ended: no protocol remains
-///            └── halting ◀── the session with the locks is lost, a record was refused
+///            └── halting ◀── the session with the locks is lost, a record was refused, retention has moved past a cursor
 ///     any ──▶ stopping ──▶ ended: a signal, or a failure that nothing mends
 ///
 /// At most one question is asked at a time. Every round starts from the database: whatever was assigned, delivered or reported before is void.
@@ -78,7 +79,7 @@ package struct CoordinatorMachine<Peer: Hashable & Sendable>: Hashable, Sendable
                 guard let ready = readyWriter else { return }
                 ask(.round(remaining), .roundSnapshot(writer: ready), &actions)
             case .planning(let plan):
-                if record(&actions) { continue }
+                if record(&actions) || moveForward(plan, &actions) { continue }
                 begin(plan, at: now, &actions)
             case .round:
                 attendToRound(&actions)
@@ -213,6 +214,7 @@ package struct CoordinatorMachine<Peer: Hashable & Sendable>: Hashable, Sendable
             if case .tip(.tipToAsk(let look)) = phase { tipKnown(ledger, look, at: now, &actions) }
         case .recorded(let complete):
             if purpose == .recordAtEnd { recordedAtEnd(complete, nil, &actions) } else { recorded(complete, &actions) }
+        case .movedForward(let moved): if purpose == .moveForward { movedForward(moved, &actions) }
         case .locksRestored:
             actions.append(.notice(.locksRestored(protocols: remaining)))
             // The server may have crashed, and its last commits with it.

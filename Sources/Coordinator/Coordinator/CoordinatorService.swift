@@ -122,12 +122,12 @@ struct CoordinatorService: Sendable {
             return try await QueryResult(database.snapshot(of: ids, withContracts: true)) { snapshot in
                 .snapshot(
                     Snapshot(
-                        latest: snapshot.latest, cursors: snapshot.historyCursors,
+                        latest: snapshot.latest, oldest: snapshot.oldest, cursors: snapshot.historyCursors,
                         contracts: try contracts.publish(snapshot.trackedContracts ?? .empty)))
             }
         case .cursors(let ids):
             return try await QueryResult(database.snapshot(of: ids, withContracts: false)) {
-                .snapshot(Snapshot(latest: $0.latest, cursors: $0.historyCursors))
+                .snapshot(Snapshot(latest: $0.latest, oldest: $0.oldest, cursors: $0.historyCursors))
             }
         case .liveIngestion(let network):
             return try await QueryResult(database.liveIngestionRuns(network: network)) { .liveIngestion(runs: $0) }
@@ -136,6 +136,8 @@ struct CoordinatorService: Sendable {
             return try await QueryResult(database.record(reached: reached, failed: failed)) { .recorded($0) }
         case .recordAtEnd(let reached, let failed, let isUrgent):
             return .recorded(try await database.recordAtTheEnd(reached: reached, failed: failed, isUrgent: isUrgent))
+        case .moveForward(let cursors, let ledger):
+            return try await QueryResult(database.moveForward(from: cursors, to: ledger)) { .movedForward($0) }
         case .restoreLocks:
             try await database.restore()
             return .locksRestored

@@ -103,7 +103,8 @@ struct HistoryRun: Sendable {
                 run: run, protocols: protocols, batchSize: configuration.batchSize, fetchers: configuration.fetchers,
                 networkPassphrase: configuration.networkPassphrase, network: configuration.network,
                 convergenceWait: configuration.convergenceWait, acceptConvergence: configuration.acceptConvergence,
-                latestName: configuration.cursorNames.latest, compressedChunks: configuration.compressedChunks)
+                latestName: configuration.cursorNames.latest, oldestName: configuration.cursorNames.oldest,
+                compressedChunks: configuration.compressedChunks)
             return CoordinatorService.Machine(settings, starts: starts.mapValues(\.ledger))
         }
     }

@@ -23,12 +23,14 @@ package struct MachineConfiguration: Hashable, Sendable {
     package var acceptConvergence: Bool
     /// The key of the latest ingested ledger, for messages.
     package var latestName: String
+    /// The key of the oldest ledger that is kept, for the writer.
+    package var oldestName: String
     /// What the writer does where rows go into compressed chunks.
     package var compressedChunks: CompressedChunks
 
     package init(
         run: RunID, protocols: [ProtocolID], batchSize: Int, fetchers: Int, networkPassphrase: String, network: String?,
-        convergenceWait: Duration, acceptConvergence: Bool, latestName: String, compressedChunks: CompressedChunks = .auto
+        convergenceWait: Duration, acceptConvergence: Bool, latestName: String, oldestName: String, compressedChunks: CompressedChunks = .auto
     ) {
         self.run = run
         self.protocols = protocols
@@ -39,6 +41,7 @@ package struct MachineConfiguration: Hashable, Sendable {
         self.convergenceWait = convergenceWait
         self.acceptConvergence = acceptConvergence
         self.latestName = latestName
+        self.oldestName = oldestName
         self.compressedChunks = compressedChunks
     }
 }
@@ -80,8 +83,8 @@ package struct ProtocolProgress: Hashable, Sendable {
 
     /// The protocol.
     package let id: ProtocolID
-    /// Where the run began.
-    package let start: UInt32
+    /// Where the run began, or where the cursor was swapped forward to since: that is on the disk, so it is not found before it even after a crash.
+    package private(set) var start: UInt32
     /// The last ledger that the writer reported, or the cursor that the run began with.
     package internal(set) var committed: UInt32
     /// The lowest ledger at which the cursor may be found: below `committed` where the server may have lost its last commits.
@@ -96,6 +99,8 @@ package struct ProtocolProgress: Hashable, Sendable {
     package internal(set) var isRecorded = false
     /// What is still to be verified.
     package internal(set) var failedSwap: FailedSwap?
+    /// Where the cursor is being swapped forward to; whether it was, is not known (yet).
+    package private(set) var forward: UInt32?
 
     init(_ id: ProtocolID, start: UInt32) {
         self.id = id
@@ -110,6 +115,19 @@ package struct ProtocolProgress: Hashable, Sendable {
         committed = ledger
         floor = ledger
         attempted = ledger
+        forward = nil
+    }
+
+    /// A swap forward of the cursor is asked for, which stands at `committed` until then.
+    mutating func movesForward(to ledger: UInt32) {
+        attempted = ledger
+        forward = ledger
+    }
+
+    /// The cursor was swapped forward to here.
+    mutating func movedForward(to ledger: UInt32) {
+        start = ledger
+        stands(at: ledger)
     }
 }
 
@@ -178,6 +196,8 @@ package enum Query: Hashable, Sendable {
     case liveIngestion(network: String)
     /// The network's latest ledger: for the operator, it decides nothing.
     case networkTip
+    /// Swap these cursors forward, where they stand where they are believed to be.
+    case moveForward(from: [ProtocolID: UInt32], to: UInt32)
     /// Set statuses, while others go on.
     case record(reached: [ProtocolID: UInt32], failed: [ProtocolID])
     /// Set statuses at the end of the run. `isUrgent`: a signal ends it, there are only seconds.
@@ -194,6 +214,8 @@ package enum QueryResult: Hashable, Sendable {
     case networkTip(UInt32?)
     /// The protocols that were marked complete; the cursors of the others do not stand where they stood.
     case recorded(Set<ProtocolID>)
+    /// The protocols whose cursors were swapped forward; those of the others do not stand where they were believed to be.
+    case movedForward(Set<ProtocolID>)
     case locksRestored
     /// The session is gone, and the migration locks with it.
     case sessionLost(String)
@@ -205,13 +227,16 @@ package enum QueryResult: Hashable, Sendable {
 package struct Snapshot: Hashable, Sendable {
     /// `latest_ingest_ledger`.
     package var latest: CursorReading
+    /// `oldest_ingest_ledger`.
+    package var oldest: CursorReading
     /// The history cursors.
     package var cursors: [ProtocolID: CursorReading]
     /// The tracked contracts, where they were asked for.
     package var contracts: ContractsName?
 
-    package init(latest: CursorReading, cursors: [ProtocolID: CursorReading], contracts: ContractsName? = nil) {
+    package init(latest: CursorReading, oldest: CursorReading, cursors: [ProtocolID: CursorReading], contracts: ContractsName? = nil) {
         self.latest = latest
+        self.oldest = oldest
         self.cursors = cursors
         self.contracts = contracts
     }
@@ -220,6 +245,13 @@ package struct Snapshot: Hashable, Sendable {
 
     /// 0 where there is none: no cursor is equal to that and past ours.
     var latestLedger: UInt32 { if case .ledger(let ledger) = latest { ledger } else { 0 } }
+
+    /// The lowest ledger at which a history cursor is of use: the one before the oldest that is kept. Not past the latest ingested ledger, where
+    /// retention is ahead of live ingestion: that one has to find the cursor at its own ledger. 0 where the oldest ledger is not known.
+    package var lowestCursor: UInt32 {
+        guard case .ledger(let oldest) = oldest, oldest > 0 else { return 0 }
+        return min(oldest - 1, latestLedger)
+    }
 }
 
 /// A set of tracked contracts by its name.
@@ -267,6 +299,7 @@ package enum Pending: Hashable, Sendable {
     case tipCursors(TipLook)
     case networkTip
     case record
+    case moveForward
     case restore
     case recordAtEnd
 }
@@ -287,6 +320,8 @@ package struct Stop: Hashable, Sendable {
 /// What a snapshot lets us begin.
 package struct Plan: Hashable, Sendable {
     package let target: UInt32
+    /// Cursors below it are swapped forward to it first.
+    package let lowestCursor: UInt32
     package let writer: WorkerID
 }
 
@@ -298,6 +333,8 @@ package struct Round: Hashable, Sendable {
     package var leases: LeaseTable
     /// A heartbeat interval has passed since the cursors were last looked at.
     package var lookIsDue = false
+    /// Ledgers that it still has to do are no longer kept: it ends, and the next one begins after them.
+    package var isOvertaken = false
     /// Why the round cannot go on; another one may.
     package var interrupted: String?
     /// Why the run cannot go on.

@@ -81,6 +81,17 @@ struct MigrationDatabase: Sendable {
         }
     }
 
+    /// Swaps history cursors forward over ledgers that are no longer kept.
+    /// - Parameters:
+    ///   - cursors: where each is believed to stand.
+    ///   - ledger: where they are put.
+    /// - Returns: the protocols whose cursors were swapped; those of the others did not stand there.
+    func moveForward(from cursors: [ProtocolID: UInt32], to ledger: UInt32) async throws(StoreError) -> Reply<Set<ProtocolID>> {
+        try await once { connection throws(StoreError) in
+            try await MigrationRecords.moveForward(from: cursors, to: ledger, on: connection)
+        }
+    }
+
     /// Connects anew and takes the locks again. Call it only when no commit can be under way.
     /// - Throws: `lockHeld` where another migration has them now.
     func restore() async throws(StoreError) {

@@ -68,6 +68,7 @@ final class MigrationMetrics: Sendable {
         case .cursorMoved(let id, let ledger, let rows):
             cursors.set(Double(ledger), id.rawValue)
             rowsTotal.add(Double(rows), id.rawValue)
+        case .movedForward(let id, _, let ledger): cursors.set(Double(ledger), id.rawValue)
         case .committed(let report):
             currentLedger.set(Double(report.ledgers.upperBound))
             ledgers.add(Double(report.ledgers.count))

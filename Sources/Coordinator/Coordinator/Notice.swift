@@ -27,6 +27,9 @@ package enum Notice: Hashable, Sendable {
     case committed(CommitReport)
     // Cursors
     case cursorElsewhere(ProtocolID, UInt32, reported: UInt32)
+    case belowOldest(LedgerRange, oldest: UInt32)
+    case movingForward([ProtocolID: UInt32], to: UInt32)
+    case movedForward(ProtocolID, from: UInt32, to: UInt32)
     case swapFailed(ProtocolID, from: UInt32, to: UInt32, found: String?, latest: CursorReading)
     case handoffDoubtful(ProtocolID, cursor: UInt32, migrated: UInt32, through: UInt32, target: UInt32, seen: String)
     case left(ProtocolID, Outcome, migrated: UInt32, accepted: Bool)
@@ -136,6 +139,21 @@ extension Notice {
                     ? "cursor found past the last report: a commit whose report was lost"
                     : "cursor found before the last report: the server lost its last commits in a crash; they are done again",
                 ["protocol": id.rawValue, "cursor": "\(ledger)", "reported": "\(reported)"]
+            )
+        case .belowOldest(let ledgers, let oldest):
+            return (
+                .info, "nothing was written: the ledgers begin below the oldest one that is kept",
+                ["ledgers": "\(ledgers.lowerBound)-\(ledgers.upperBound)", "oldest": "\(oldest)"]
+            )
+        case .movingForward(let cursors, let ledger):
+            return (
+                .info, "retention has moved past cursors: swapping them forward", ["cursors": Self.list(cursors), "to": "\(ledger)"]
+            )
+        case .movedForward(let id, let from, let to):
+            return (
+                .notice,
+                "cursor swapped forward, retention has moved past it: the ledgers between are not kept any more and have no state changes",
+                ["protocol": id.rawValue, "from": "\(from)", "to": "\(to)"]
             )
         case .swapFailed(let id, let from, let to, let found, let latest):
             return (

@@ -89,6 +89,8 @@ public struct CommitReport: Codable, Sendable, Hashable {
         case swapped
         /// It did not stand where it was expected; no row was written. `found`: its value, nil where the row is gone.
         case found(String?)
+        /// The transaction's first ledger is below the oldest one that is kept, which is this: nothing was written at all.
+        case belowOldest(UInt32)
     }
 
     /// The ledgers of the transaction.
@@ -183,8 +185,8 @@ public enum FetcherCommand: Codable, Sendable, Hashable {
 
 /// From the coordinator to the writer.
 public enum WriterCommand: Codable, Sendable, Hashable {
-    /// A new round from these cursors.
-    case begin(round: RoundNumber, cursors: [ProtocolID: UInt32])
+    /// A new round from these cursors. `oldestName`: the key of the oldest ledger that is kept; nothing is written of ledgers below it.
+    case begin(round: RoundNumber, cursors: [ProtocolID: UInt32], oldestName: String)
     /// This fetcher is given up for dead: what it still brings is dropped.
     case giveUp(worker: WorkerID)
     /// This protocol takes no further part.

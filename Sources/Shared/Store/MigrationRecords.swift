@@ -121,7 +121,7 @@ public enum MigrationRecords {
                 }
                 var starts: [ProtocolID: CursorStart] = [:]
                 // In the order of their keys, like every transaction that locks several cursors.
-                for id in Set(ids).sorted() { starts[id] = try startCursor(CursorNames.history(id), before: oldest, in: session) }
+                for id in Set(ids).sorted() { starts[id] = try startCursor(id, before: oldest, in: session) }
                 try setStatus(.inProgress, ids, in: session)
                 return starts
             }
@@ -170,8 +170,38 @@ public enum MigrationRecords {
         guard missing.isEmpty else { throw .unknownProtocols(missing.sorted()) }
     }
 
-    private static func startCursor(_ key: String, before oldest: UInt32, in session: PostgresSession) throws(StoreError) -> CursorStart {
+    /// Swaps history cursors forward over ledgers that are no longer kept, each only where it stands as believed; it waits for the disk.
+    /// - Parameters:
+    ///   - cursors: where each is believed to stand.
+    ///   - ledger: where they are put.
+    /// - Returns: the protocols whose cursors were swapped.
+    public static func moveForward(
+        from cursors: [ProtocolID: UInt32], to ledger: UInt32, on connection: PostgresConnection
+    ) async throws(StoreError) -> Set<ProtocolID> {
+        try await connection.perform { session throws(StoreError) in
+            try session.storeTransaction(.durable) { () throws(StoreError) in
+                var moved: Set<ProtocolID> = []
+                // In the order of their keys, like every transaction that locks several cursors.
+                for (id, cursor) in cursors.sorted(by: { $0.key < $1.key }) where cursor < ledger {
+                    if try moveForward(id, from: cursor, to: ledger, in: session) { moved.insert(id) }
+                }
+                return moved
+            }
+        }
+    }
+
+    private static func moveForward(
+        _ id: ProtocolID, from cursor: UInt32, to ledger: UInt32, in session: PostgresSession
+    ) throws(StoreError) -> Bool {
+        try StoreError.wrapping { () throws(PostgresError) in
+            try CursorSwap.swap([id], from: cursor, to: ledger, in: session)[id] == .swapped
+        }
+    }
+
+    private static func startCursor(_ id: ProtocolID, before oldest: UInt32, in session: PostgresSession) throws(StoreError) -> CursorStart
+    {
         let first = oldest - 1
+        let key = CursorNames.history(id)
         let (inserted, reading) = try StoreError.wrapping { () throws(PostgresError) in
             let inserted = try session.query(
                 "INSERT INTO ingest_store (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING RETURNING key", [key, String(first)],
@@ -185,11 +215,7 @@ public enum MigrationRecords {
         if inserted { return .created(at: first) }
         let found = try reading.ledger(ofKey: key) ?? 0
         guard found < first || found == 0 else { return .resumed(at: found) }
-        try StoreError.wrapping { () throws(PostgresError) in
-            _ = try session.query(
-                "UPDATE ingest_store SET value = $2 WHERE key = $1 AND value = $3", [key, String(first), String(found)],
-                label: "moving \(key) forward")
-        }
+        _ = try moveForward(id, from: found, to: first, in: session)
         return found == 0 ? .created(at: first) : .movedForward(from: found, to: first)
     }
 }

@@ -4,10 +4,14 @@ public import StateChanges
 /// The writer's transaction: moves the history cursors over a contiguous range of ledgers and stores the state changes of that range.
 ///
 /// A protocol whose cursor is not at the ledger before the range gets no rows; that is an outcome and not an error (live ingestion may have taken
-/// over). `synchronous_commit` is off: after a crash of the server the last commits may be gone, cursor and rows together, and are done again.
+/// over). Nor is anything written of a range that begins below the oldest ledger that is kept.
+///
+/// `synchronous_commit` is off: after a crash of the server the last commits may be gone, cursor and rows together, and are done again.
 public struct StateChangeCommit: Sendable {
     /// What came of it.
     public struct Result: Sendable {
+        /// The oldest ledger that is kept, where the range begins below it: nothing was written then, no cursor moved, and `outcomes` is empty.
+        public let belowOldest: UInt32?
         /// One outcome per protocol.
         public let outcomes: [ProtocolID: CursorSwapOutcome]
         /// State changes stored, of all protocols together.
@@ -24,13 +28,16 @@ public struct StateChangeCommit: Sendable {
     public let ledgers: ClosedRange<UInt32>
     /// Every protocol whose cursor is to move, rows or none.
     public let rows: [StateChangeRows]
+    /// The key in `ingest_store` of the oldest ledger that is kept; nil: whatever the range, it is kept.
+    public let oldestName: String?
     /// How long storing the rows may take; nil: as long as it takes.
     public let timeLimit: Duration?
 
     /// A commit to be run.
-    public init(ledgers: ClosedRange<UInt32>, rows: [StateChangeRows], timeLimit: Duration? = nil) {
+    public init(ledgers: ClosedRange<UInt32>, rows: [StateChangeRows], oldestName: String? = nil, timeLimit: Duration? = nil) {
         self.ledgers = ledgers
         self.rows = rows.sorted { $0.id < $1.id }
+        self.oldestName = oldestName
         self.timeLimit = timeLimit
     }
 
@@ -49,7 +56,7 @@ public struct StateChangeCommit: Sendable {
         guard ledgers.lowerBound > 0, ledgers.upperBound <= Int32.max else { throw .impossibleLedgers(ledgers) }
         let clock = ContinuousClock()
         let start = clock.now
-        let outcomes = try failing { () throws(PostgresError) in try swap(in: session) }
+        let (outcomes, belowOldest) = try failing { () throws(PostgresError) in try swap(in: session) }
         let swapped = clock.now
         let moved = rows.filter { outcomes[$0.id] == .swapped }
         var storedRows = 0
@@ -61,19 +68,25 @@ public struct StateChangeCommit: Sendable {
             try failing { () throws(PostgresError) in try session.commit(label: "COMMIT") }
         }
         return Result(
-            outcomes: outcomes, storedRows: storedRows, swapTime: swapped - start, copyTime: copied - swapped,
+            belowOldest: belowOldest, outcomes: outcomes, storedRows: storedRows, swapTime: swapped - start, copyTime: copied - swapped,
             commitTime: clock.now - copied)
     }
 
-    /// BEGIN, settings and all swaps in one round trip.
-    private func swap(in session: PostgresSession) throws(PostgresError) -> [ProtocolID: CursorSwapOutcome] {
+    /// BEGIN, settings, all swaps and the oldest ledger in one round trip. Where the range begins below that, the caller rolls back.
+    private func swap(in session: PostgresSession) throws(PostgresError) -> ([ProtocolID: CursorSwapOutcome], belowOldest: UInt32?) {
         let ids = rows.map(\.id)
-        guard !ids.isEmpty else { return [:] }
-        let script = try CursorSwap.script(ids, from: ledgers.lowerBound - 1, to: ledgers.upperBound, in: session)
+        guard !ids.isEmpty else { return ([:], nil) }
+        var script = try CursorSwap.script(ids, from: ledgers.lowerBound - 1, to: ledgers.upperBound, in: session)
+        // Last, for the swaps may have waited for others. It is not locked: this transaction is under way now, and retention need not wait for it.
+        if let oldestName { script += ";\nSELECT value FROM ingest_store WHERE key = \(try session.literal(oldestName))" }
         // Behind the swaps: waiting for another's transaction is no sign of slow rows.
-        let limit = timeLimit.map { "; SET LOCAL statement_timeout = \(Int($0 / .milliseconds(1)))" } ?? ""
-        let rows = try session.begin(.relaxed, running: script + limit, label: "swapping the history cursors")
-        return CursorSwap.outcomes(ids, rows.dropLast(timeLimit == nil ? 0 : 1))
+        if let timeLimit { script += ";\nSET LOCAL statement_timeout = \(Int(timeLimit / .milliseconds(1)))" }
+        let results = try session.begin(.relaxed, running: script, label: "swapping the history cursors")
+        // Without a usable value nothing can be said to be too old, and what was migrated so far goes on.
+        if oldestName != nil, case .ledger(let oldest) = CursorReading(results.dropFirst(2).first?.first?["value"]), ledgers.lowerBound < oldest {
+            return ([:], oldest)
+        }
+        return (CursorSwap.outcomes(ids, results.prefix(2)), nil)
     }
 
     private func failing<Value>(_ body: () throws(PostgresError) -> Value) throws(StoreError) -> Value {

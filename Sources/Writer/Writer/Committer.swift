@@ -97,11 +97,13 @@ actor Committer {
     /// the connection was lost.
     /// - Parameters:
     ///   - number: the group's number, for `hurry`.
+    ///   - oldestName: the key of the oldest ledger that is kept.
     ///   - compressed: what is done where rows go into compressed chunks.
     ///   - inPart: gets the report of every transaction but the last one.
     /// - Returns: the report of the last one.
     func commit(
-        _ group: Group, number: Int, compressed: CompressedChunks, inPart: @Sendable (CommitReport) -> Void
+        _ group: Group, number: Int, oldestName: String, compressed: CompressedChunks,
+        inPart: @Sendable (CommitReport) -> Void
     ) async throws(CommitFailure) -> CommitReport {
         self.number = number
         if round != group.round {
@@ -114,7 +116,7 @@ actor Committer {
             try await prepare(slice)
             let result: CommitReport
             do throws(StoreError) {
-                result = try await commit(slice)
+                result = try await commit(slice, oldestName)
             } catch {
                 guard error.isTimeOut, try await isCutOff(slice, error) else { throw CommitFailure(error) }
                 continue
@@ -190,12 +192,13 @@ actor Committer {
         throw CommitFailure(reason: "ledgers \(slice.ledgers): \(failure)", kind: kind)
     }
 
-    private func commit(_ slice: CommitSlice) async throws(StoreError) -> CommitReport {
+    private func commit(_ slice: CommitSlice, _ oldestName: String) async throws(StoreError) -> CommitReport {
         guard let connection else {
             throw .database(PostgresError(kind: .connectionLost, message: "not connected to the database", attempted: "committing"))
         }
         let commit = StateChangeCommit(
-            ledgers: slice.ledgers, rows: slice.rows, timeLimit: slice.isSmallest ? nil : Self.longestTransaction)
+            ledgers: slice.ledgers, rows: slice.rows, oldestName: oldestName,
+            timeLimit: slice.isSmallest ? nil : Self.longestTransaction)
         let began = ContinuousClock.now
         var collisions = 0
         while true {
@@ -222,6 +225,10 @@ actor Committer {
         var swaps: [ProtocolID: CommitReport.Swap] = [:]
         var rows: [ProtocolID: Int] = [:]
         for part in slice.rows {
+            if let oldest = result.belowOldest {
+                swaps[part.id] = .belowOldest(oldest)
+                continue
+            }
             switch result.outcomes[part.id] {
             case .swapped:
                 swaps[part.id] = .swapped

@@ -60,8 +60,8 @@ package struct WriterMachine<Peer: Hashable & Sendable, Payload: Hashable & Send
         case disconnect
         /// Wait, then see whether the database takes transactions; followed by `checked`.
         case check(afterSeconds: Int)
-        /// Followed by `committed` or `commitFailed`.
-        case commit(Group)
+        /// Followed by `committed` or `commitFailed`. `oldestName`: the key of the oldest ledger that is kept.
+        case commit(Group, oldestName: String)
         /// Of the group under way only a transaction that has begun still counts.
         case hurry
         case send(WriterMessage)
@@ -111,6 +111,8 @@ package struct WriterMachine<Peer: Hashable & Sendable, Payload: Hashable & Send
     /// The last round that was begun; 0 before the first.
     private var round: RoundNumber = 0
     private var isRoundUnderWay = false
+    /// The key of the oldest ledger that is kept.
+    private var oldestName = ""
     private var buffer = ReorderBuffer<Payload>()
     /// Offers of this round that are not asked for, by first ledger.
     private var offers = LedgerMap<[Offer]>()
@@ -193,10 +195,11 @@ package struct WriterMachine<Peer: Hashable & Sendable, Payload: Hashable & Send
 
     private mutating func take(_ command: WriterCommand, _ actions: inout [Action]) {
         switch command {
-        case .begin(let round, let cursors):
+        case .begin(let round, let cursors, let oldestName):
             guard round > self.round else { return notice(.warning, "round not begun: it is not later than the last one", round, &actions) }
             endRound()
             self.round = round
+            self.oldestName = oldestName
             isRoundUnderWay = true
             buffer.begin(cursors: cursors)
             let due = early.values.filter { $0.header.round <= round }.sorted {
@@ -484,7 +487,7 @@ package struct WriterMachine<Peer: Hashable & Sendable, Payload: Hashable & Send
                 else { return }
                 database = .committing(registration: registration, round: round)
                 hasHurried = false
-                actions.append(.commit(group))
+                actions.append(.commit(group, oldestName: oldestName))
                 // Another part comes next now.
                 askForMore(&actions)
             } catch {

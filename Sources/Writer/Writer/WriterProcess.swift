@@ -80,9 +80,9 @@ struct WriterProcess: Sendable {
                 }
                 for action in machine.take(event) {
                     switch action {
-                    case .commit(let parts):
+                    case .commit(let parts, let oldestName):
                         commits += 1
-                        commit(parts, commits, compressed, &group)
+                        commit(parts, commits, oldestName, compressed, &group)
                     case .hurry: group.addTask { [commits] in await committer.hurry(commits) }
                     case .end(let reason, let inGoodOrder):
                         await committer.finish(inGoodOrder: inGoodOrder)
@@ -156,10 +156,12 @@ struct WriterProcess: Sendable {
         }
     }
 
-    private func commit(_ parts: Machine.Group, _ number: Int, _ compressed: CompressedChunks, _ group: inout DiscardingTaskGroup) {
+    private func commit(
+        _ parts: Machine.Group, _ number: Int, _ oldestName: String, _ compressed: CompressedChunks, _ group: inout DiscardingTaskGroup
+    ) {
         group.addTask {
             do throws(CommitFailure) {
-                let report = try await committer.commit(parts, number: number, compressed: compressed) {
+                let report = try await committer.commit(parts, number: number, oldestName: oldestName, compressed: compressed) {
                     service.report(.database(.committedInPart($0)))
                 }
                 service.report(.database(.committed(report)))

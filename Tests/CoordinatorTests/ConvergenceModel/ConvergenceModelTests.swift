@@ -71,6 +71,32 @@ import Testing
             $0.processesEnd = false
             $0.faults = 1
         },
+        World(
+            "retention moves past cursors",
+            sees: [{ $0.handoffs }, { $0.convergences }, { $0.forwards }, { $0.commitsBelowOldest }, { $0.commitsOfOldWriters }]
+        ) {
+            $0.newest = 3
+            $0.retentions = 2
+            $0.connectionsBreak = true
+            $0.faults = 1
+        },
+        World(
+            "retention moves past cursors, and sessions or the server end",
+            sees: [{ $0.handoffs }, { $0.convergences }, { $0.forwards }, { $0.unheardForwards }, { $0.lossyCrashes }]
+        ) {
+            $0.newest = 3
+            $0.retentions = 1
+            $0.serverCrashes = true
+            $0.sessionsBreak = true
+            $0.faults = 1
+        },
+        World("retention moves past one of two protocols", sees: [{ $0.convergences }, { $0.forwards }, { $0.commitsBelowOldest }]) {
+            $0.protocolCount = 2
+            $0.startsWithAny = true
+            $0.newest = 3
+            $0.retentions = 1
+            $0.faults = 0
+        },
         World("fetchers die", sees: [{ $0.handoffs }, { $0.convergences }, { $0.commitsOfOldWriters }]) {
             $0.newest = 3
             $0.fetchersDie = true
@@ -150,6 +176,7 @@ import Testing
         Broken(.cursorsNotedBeforeTheLock, "false success"),
         Broken(.convergenceBesideLiveIngestion, "false success"),
         Broken(.noWait, "false success") { $0.lateCommits = true },
+        Broken(.rowsBelowTheOldest, "rows are written of ledgers that had dropped below the oldest one") { $0.retentions = 1 },
         Broken(.sessionReplacedInSilence, "judged failed") { $0.serverCrashes = true },
     ])
     func aBrokenPromiseIsFound(broken: Broken) async throws {

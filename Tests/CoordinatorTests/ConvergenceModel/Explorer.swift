@@ -161,12 +161,17 @@ struct Occurrences: CustomStringConvertible {
     private(set) var warnings = 0
     /// Runs that ended because another migration had the locks.
     private(set) var locksLostForGood = 0
+    /// Cursors that were swapped forward, as far as the coordinator has heard of it.
+    private(set) var forwards = 0
+    /// Swaps forward that took effect without the coordinator's hearing of it.
+    private(set) var unheardForwards = 0
+    /// Transactions that found their ledgers below the oldest one.
+    private(set) var commitsBelowOldest = 0
 
     mutating func count(_ step: ModelStep, from before: ModelWorld, to after: ModelWorld) {
         switch step {
         case .writerCommits(let orphan, _, _): if orphan { commitsOfOldWriters += 1 }
         case .lateCommitLands: lateCommits += 1
-        case .serverCrashes: if before.database != after.database { lossyCrashes += 1 }
         case .looksWhileTheRoundRuns: looks += 1
         case .resultComes(.recorded(let complete)): if complete.isEmpty { refusedRecords += 1 }
         case .resultComes(.snapshot):
@@ -180,6 +185,13 @@ struct Occurrences: CustomStringConvertible {
                     }
                 }
             }
+        case .resultComes(.movedForward(let moved)): if !moved.isEmpty { forwards += 1 }
+        case .sessionBreaks, .serverCrashes:
+            for (old, new) in zip(before.coordinators, after.coordinators) {
+                if case .movedForward? = old.result, old.result != new.result { unheardForwards += 1 }
+            }
+            if case .serverCrashes = step, before.database != after.database { lossyCrashes += 1 }
+        case .reportComes(.belowOldest): commitsBelowOldest += 1
         case .asksAtOnce(.restoreLocks): if after.coordinators.contains(where: \.isSessionLost) { locksLostForGood += 1 }
         default: break
         }
@@ -190,7 +202,7 @@ struct Occurrences: CustomStringConvertible {
         """
         handoffs \(handoffs), convergences \(convergences), failures \(failures), commits of old writers \(commitsOfOldWriters), late commits \
         \(lateCommits), lossy crashes \(lossyCrashes), looks \(looks), refused records \(refusedRecords), warnings \(warnings), locks lost for good \
-        \(locksLostForGood)
+        \(locksLostForGood), forwards \(forwards), unheard \(unheardForwards), commits below the oldest \(commitsBelowOldest)
         """
     }
 }

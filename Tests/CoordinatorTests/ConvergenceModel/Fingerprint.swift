@@ -14,6 +14,7 @@ extension ModelWorld {
         hasher.combine(isWarned)
         hasher.combine(faults)
         hasher.combine(hands)
+        hasher.combine(retentions)
         hasher.combine(violation == nil)
         return UInt64(bitPattern: Int64(hasher.finalize()))
     }
@@ -67,6 +68,8 @@ extension ModelCoordinator {
         case .ready: hasher.combine(report)
         case .stopped(let round): hasher.combine(ModelReport.stopped(age(round)))
         case .interrupted(let round, let permanent): hasher.combine(ModelReport.interrupted(age(round), permanent: permanent))
+        case .belowOldest(let round, let last, let set, let oldest):
+            hasher.combine(ModelReport.belowOldest(age(round), last: last, set, oldest: oldest))
         case .committed(let round, let first, let last, let swapped, let refused, let found):
             hasher.combine(ModelReport.committed(age(round), first: first, last: last, swapped: swapped, refused: refused, found: found))
         }
@@ -85,6 +88,7 @@ extension ModelCoordinator {
             }
             hasher.combine(progress.isRecorded)
             hasher.combine(progress.failedSwap?.attempted)
+            hasher.combine(progress.forward)
         }
         hasher.combine(machine.registry.writer == nil)
         hasher.combine(machine.writer.isReady)
@@ -101,12 +105,14 @@ extension ModelCoordinator {
         case .planning(let plan):
             hasher.combine(1)
             hasher.combine(plan.target)
+            hasher.combine(plan.lowestCursor)
             hasher.combine(plan.writer == machine.registry.writer?.id)
         case .round(let round):
             hasher.combine(2)
             hasher.combine(round.target)
             hasher.combine(round.leases)
             hasher.combine(round.lookIsDue)
+            hasher.combine(round.isOvertaken)
             hasher.combine(round.interrupted == nil)
             hasher.combine(round.failure == nil)
         case .tip(let step):

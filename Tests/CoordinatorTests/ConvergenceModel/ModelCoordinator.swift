@@ -50,7 +50,7 @@ struct ModelCoordinator: Sendable {
         let configuration = MachineConfiguration(
             run: Self.run, protocols: starts.keys.sorted(), batchSize: 1, fetchers: 1, networkPassphrase: "net", network: "test",
             convergenceWait: rules.waits ? Self.wait : .zero, acceptConvergence: rules.flaw == .convergenceBesideLiveIngestion,
-            latestName: "latest_ingest_ledger")
+            latestName: "latest_ingest_ledger", oldestName: "oldest_ingest_ledger")
         machine = Machine(configuration, starts: starts)
         protocols = ModelProtocols.set(starts.keys)
         fetcher = ModelFetcher(worker: 0)
@@ -124,7 +124,7 @@ extension ModelWorld {
         case .fetcher(let command): deliver(command, slot)
         case .writer(let command):
             switch command {
-            case .begin(let round, let cursors):
+            case .begin(let round, let cursors, _):
                 var places = PerProtocol<UInt8>(0)
                 for (id, cursor) in cursors { places[ModelProtocols.index(id)] = UInt8(clamping: cursor) }
                 send(.begin(round, cursors: places, ModelProtocols.set(cursors.keys)), to: slot, rules)
@@ -178,7 +178,7 @@ extension ModelWorld {
 
     /// Phase 1: takes the migration locks, waits for the rows of cursors that are about to be moved, and makes or finds the cursors.
     func migrationBeginnings(_ rules: ModelRules, _ plans: PlanTable, _ emit: Emit) {
-        guard database.latest >= rules.oldest, coordinators.count < (rules.twoCoordinators ? 2 : 1) else { return }
+        guard database.latest >= rules.first, coordinators.count < (rules.twoCoordinators ? 2 : 1) else { return }
         let incomplete = rules.all.members { database.statuses[$0] != .success }
         for choice in rules.startsWithAny ? [[0], [1], incomplete] : [incomplete] where !choice.isEmpty && choice.isSubset(of: incomplete) {
             guard !isLockedByLiveIngestion(choice), !isLockedByWriters(choice), !isMigrationLocked(choice, except: nil) else { continue }
@@ -186,7 +186,7 @@ extension ModelWorld {
             var starts: [ProtocolID: UInt32] = [:]
             for index in choice {
                 after.database.statuses[index] = .inProgress
-                let start = max(after.database.cursors[index], rules.oldest - 1)
+                let start = max(after.database.cursors[index], after.database.beforeOldest)
                 after.database.cursors[index] = start
                 starts[ModelProtocols.ids[index]] = UInt32(start)
             }
@@ -270,7 +270,7 @@ extension ModelWorld {
     }
 
     /// A look at the cursors while a round runs. What is ours when it is read stays ours, since `attempted` only grows and the floor does not change
-    /// within a round: then the look changes nothing, and is left out.
+    /// within a round: then the look changes nothing, and is left out, unless retention has moved past a cursor.
     private func look(_ slot: Int, _ rules: ModelRules, _ plans: PlanTable, _ emit: Emit) {
         let coordinator = coordinators[slot]
         guard coordinator.machine.pending == nil else { return }
@@ -279,7 +279,10 @@ extension ModelWorld {
             let cursor = UInt32(database.cursors[ModelProtocols.index(progress.id)])
             return cursor != 0 && cursor >= progress.floor && cursor <= max(progress.attempted, progress.committed)
         }
-        guard coordinator.isSessionLost || !isOurs else { return }
+        let isOvertaken = coordinator.machine.progress.contains { progress in
+            progress.outcome == nil && database.cursors[ModelProtocols.index(progress.id)] < database.beforeOldest
+        }
+        guard coordinator.isSessionLost || !isOurs || isOvertaken else { return }
         var after = self
         after.tick(slot, rules, plans)
         emit(.looksWhileTheRoundRuns, after)
@@ -310,6 +313,11 @@ extension ModelWorld {
         guard let query = coordinator.question else { return }
         if case .round = query, rules.flaw == .contractsReadBeforeTheTarget, coordinator.contractsRead == 0 {
             return emit(.contractsRead(database.latest), changed { $0.coordinators[slot].contractsRead = $0.database.latest })
+        }
+        if case .moveForward(let cursors, _) = query, !coordinator.isSessionLost {
+            // Their rows are waited for.
+            let set = ModelProtocols.set(cursors.keys)
+            guard !isLockedByLiveIngestion(set), !isLockedByWriters(set) else { return }
         }
         var after = self
         let result = after.response(to: query, slot, rules)
@@ -354,8 +362,25 @@ extension ModelWorld {
         case .networkTip: return .networkTip(nil)
         case .record(let reached, let failed): return record(reached, failed, rules)
         case .recordAtEnd(let reached, let failed, _): return record(reached, failed, rules)
+        case .moveForward(let cursors, let ledger): return moveForward(cursors, UInt8(clamping: ledger), rules)
         case .restoreLocks: return .locksRestored
         }
+    }
+
+    private mutating func moveForward(_ cursors: [ProtocolID: UInt32], _ ledger: UInt8, _ rules: ModelRules) -> QueryResult {
+        var moved: Set<ProtocolID> = []
+        for (id, cursor) in cursors where UInt32(database.cursors[ModelProtocols.index(id)]) == cursor {
+            database.cursors[ModelProtocols.index(id)] = ledger
+            moved.insert(id)
+        }
+        committedToDisk(rules)
+        return .movedForward(moved)
+    }
+
+    /// The coordinator's session is gone. What it was told on it last may be lost, and then nobody has heard what became of a swap.
+    mutating func breakSession(_ slot: Int) {
+        coordinators[slot].isSessionLost = true
+        if case .movedForward? = coordinators[slot].result { coordinators[slot].result = .sessionLost("it is gone") }
     }
 
     private func snapshot(_ ids: [ProtocolID], contracts: UInt8?, _ rules: ModelRules) -> Snapshot {
@@ -363,7 +388,7 @@ extension ModelWorld {
         var cursors: [ProtocolID: CursorReading] = [:]
         for id in ids { cursors[id] = database.reading(ModelProtocols.index(id)) }
         return Snapshot(
-            latest: .ledger(UInt32(latest)), cursors: cursors,
+            latest: .ledger(UInt32(latest)), oldest: .ledger(UInt32(database.oldest)), cursors: cursors,
             contracts: contracts.map { ContractsName(digest: "\($0)", base: nil, counts: [:]) })
     }
 
@@ -383,7 +408,7 @@ extension ModelWorld {
             complete.insert(id)
             database.statuses[index] = .success
             if meddling[index] == .visible, !isWarned.contains(index),
-                !database.isWhole(index, through: database.cursors[index], oldest: rules.oldest)
+                !database.isWhole(index, through: database.cursors[index], first: rules.first)
             {
                 violation =
                     violation ?? "\(id) is a success without a warning, though a hand has moved its cursor past ledgers that have no rows"
@@ -425,7 +450,7 @@ extension ModelWorld {
             if after.coordinators.indices.contains(slot) { after.coordinators[slot].inbox = ready }
             emit(.writerRegistersAgain, after)
         }
-        if rules.sessionsBreak, !coordinator.isSessionLost { emit(.sessionBreaks, changed { $0.coordinators[slot].isSessionLost = true }) }
+        if rules.sessionsBreak, !coordinator.isSessionLost { emit(.sessionBreaks, changed { $0.breakSession(slot) }) }
         if rules.fetchersDie {
             let next = coordinator.fetcher.incarnation + 1
             var after = self

@@ -18,9 +18,11 @@ struct ModelDatabase: Hashable, Sendable {
 
     /// `latest_ingest_ledger`.
     var latest: UInt8
+    /// `oldest_ingest_ledger`.
+    var oldest: UInt8
     /// The history cursors; 0: there is no row.
     var cursors = PerProtocol<UInt8>(0)
-    /// Two bits per ledger, from the oldest on.
+    /// Two bits per ledger, from the first on.
     var stored = PerProtocol<UInt8>(0)
     /// Cursors and rows as they are on the disk; only where the server may crash.
     var cursorsOnDisk = PerProtocol<UInt8>(0)
@@ -45,9 +47,9 @@ struct ModelDatabase: Hashable, Sendable {
     /// A contract is taken to be deployed in every ledger, for every protocol. Nothing ever decides by the contracts, so the reachable states are
     /// the same for any deployments; and where some of them are missed, one of these is.
     /// - Parameter contracts: the ledger up to which the contracts are known.
-    mutating func store(_ index: Int, _ ledgers: ClosedRange<UInt8>, contracts: UInt8, oldest: UInt8) {
-        for ledger in ledgers where ledger >= oldest {
-            let shift = 2 * (ledger - oldest)
+    mutating func store(_ index: Int, _ ledgers: ClosedRange<UInt8>, contracts: UInt8, first: UInt8) {
+        for ledger in ledgers where ledger >= first {
+            let shift = 2 * (ledger - first)
             let now: Stored
             switch Stored(rawValue: stored[index] >> shift & 3) ?? .twice {
             case .nothing: now = contracts >= ledger ? .complete : .contractMissed
@@ -58,15 +60,20 @@ struct ModelDatabase: Hashable, Sendable {
     }
 
     /// Whether rows of one of these ledgers are there: their primary keys refuse them a second time.
-    func holdsAny(_ index: Int, _ ledgers: ClosedRange<UInt8>, oldest: UInt8) -> Bool {
-        ledgers.contains { $0 >= oldest && stored[index] >> (2 * ($0 - oldest)) & 3 != 0 }
+    func holdsAny(_ index: Int, _ ledgers: ClosedRange<UInt8>, first: UInt8) -> Bool {
+        ledgers.contains { $0 >= first && stored[index] >> (2 * ($0 - first)) & 3 != 0 }
     }
 
-    /// Whether every ledger up to a cursor is there once and complete, and none past it.
-    func isWhole(_ index: Int, through cursor: UInt8, oldest: UInt8) -> Bool {
-        let ledgers = cursor >= oldest ? cursor - oldest + 1 : 0
-        return stored[index] == 0x55 & UInt8(truncatingIfNeeded: (1 << (2 * UInt16(ledgers))) - 1)
+    /// Whether every ledger from the oldest up to a cursor is there once and complete, those below it so or not at all, and none past the cursor.
+    func isWhole(_ index: Int, through cursor: UInt8, first: UInt8) -> Bool {
+        let ledgers = cursor >= first ? cursor - first + 1 : 0
+        let whole = 0x55 & UInt8(truncatingIfNeeded: (1 << (2 * UInt16(ledgers))) - 1)
+        let kept = ~UInt8(truncatingIfNeeded: (1 << (2 * UInt16(oldest - first))) - 1)
+        return stored[index] & kept == whole & kept && stored[index] & ~whole == 0
     }
+
+    /// Where a cursor is created, and the lowest place where it is of use.
+    var beforeOldest: UInt8 { oldest - 1 }
 
     func reading(_ index: Int) -> CursorReading { cursors[index] == 0 ? .missing : .ledger(UInt32(cursors[index])) }
 }

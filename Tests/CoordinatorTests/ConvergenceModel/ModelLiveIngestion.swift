@@ -78,7 +78,7 @@ extension ModelWorld {
 
     private mutating func commitLedger(_ rules: ModelRules) {
         let ledger = database.latest + 1
-        if live.swapped.contains(where: { meddling[$0] != .none && database.holdsAny($0, ledger...ledger, oldest: rules.oldest) }) {
+        if live.swapped.contains(where: { meddling[$0] != .none && database.holdsAny($0, ledger...ledger, first: rules.first) }) {
             // The primary key refuses the rows, and live ingestion ends.
             live = ModelLiveIngestion()
             return
@@ -86,7 +86,7 @@ extension ModelWorld {
         database.latest = ledger
         for index in live.swapped {
             database.cursors[index] = ledger
-            database.store(index, ledger...ledger, contracts: ledger, oldest: rules.oldest)
+            database.store(index, ledger...ledger, contracts: ledger, first: rules.first)
         }
         committedToDisk(rules)
         live.tried = []

@@ -36,12 +36,14 @@ struct ModelRules: Sendable {
         case convergenceBesideLiveIngestion
         /// Convergence without a wait, though the last COMMIT of a dead live ingestion may still be under way.
         case noWait
+        /// The writer does not look whether its ledgers are still kept.
+        case rowsBelowTheOldest
         /// A session that was lost is replaced by a new one, and nobody is told.
         case sessionReplacedInSilence
     }
 
-    /// The oldest ledger; the one before it is where a history cursor is created. Not 1, so that 0 can mean "no row".
-    let oldest: UInt8 = 2
+    /// The first ledger, the oldest one until retention moves; the one before is where a history cursor is created. Not 1, so that 0 can mean "no row".
+    let first: UInt8 = 2
     /// The last ledger that the network ever closes.
     var newest: UInt8 = 4
     /// One or two.
@@ -68,6 +70,8 @@ struct ModelRules: Sendable {
     var twoCoordinators = false
     /// How often a hand moves a cursor.
     var hands: UInt8 = 0
+    /// How often retention moves on: ledgers are dropped, as far as to all that live ingestion has stored.
+    var retentions: UInt8 = 0
     /// How many of all faults may happen; nil: as many as there are.
     var faults: UInt8?
     /// That a protocol or the run fails, though nobody meddled, is wrong.

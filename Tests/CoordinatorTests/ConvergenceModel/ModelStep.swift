@@ -39,6 +39,7 @@ enum ModelStep: Sendable {
     case sessionBreaks
     case serverFlushes
     case serverCrashes
+    case retentionMoves(UInt8)
     case handMoves(Int, from: UInt8, to: UInt8)
 }
 
@@ -81,6 +82,7 @@ extension ModelStep: CustomStringConvertible {
         case .sessionBreaks: "the coordinator's session ends, and its locks with it"
         case .serverFlushes: "the server brings its last commits to the disk"
         case .serverCrashes: "the server crashes, and loses what is not on the disk"
+        case .retentionMoves(let oldest): "retention moves on, the oldest ledger is \(oldest)"
         case .handMoves(let index, let old, let new): "a hand moves the cursor of \(ModelProtocols.ids[index]) from \(old) to \(new)"
         }
     }

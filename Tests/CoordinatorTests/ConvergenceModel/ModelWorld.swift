@@ -28,14 +28,17 @@ struct ModelWorld: Sendable {
     var faults: UInt8?
     /// How often a hand may still move a cursor.
     var hands: UInt8
+    /// How often retention may still move on.
+    var retentions: UInt8
     let keepsFirstContracts: Bool
     /// What went wrong on the way here.
     var violation: String?
 
     init(_ rules: ModelRules) {
-        database = ModelDatabase(latest: rules.oldest - 1)
+        database = ModelDatabase(latest: rules.first - 1, oldest: rules.first)
         faults = rules.faults
         hands = rules.hands
+        retentions = rules.retentions
         keepsFirstContracts = rules.flaw == .contractsOfTheFirstRound
     }
 
@@ -66,6 +69,7 @@ struct ModelWorld: Sendable {
             fair(.serverFlushes, changed { $0.committedToDisk(rules) })
         }
         if hands > 0 { handSteps(rules, fault) }
+        if retentions > 0 { retentionSteps(fault) }
         guard faults != 0 else { return }
         for slot in coordinators.indices { coordinatorFaults(slot, rules, plans, counted) }
         if rules.serverCrashes { counted(.serverCrashes, changed { $0.crash() }) }
@@ -85,7 +89,7 @@ struct ModelWorld: Sendable {
         live = ModelLiveIngestion()
         orphans = []
         for slot in coordinators.indices {
-            coordinators[slot].isSessionLost = true
+            breakSession(slot)
             guard coordinators[slot].writer?.hasFence == true else { continue }
             if coordinators[slot].writer?.transaction == nil {
                 coordinators[slot].writer?.isCutOff = true
@@ -93,6 +97,21 @@ struct ModelWorld: Sendable {
                 // The transaction under way finds out at once.
                 loseTransaction(slot)
             }
+        }
+    }
+
+    // MARK: retention
+
+    /// Ledgers are dropped, on the disk at once.
+    private func retentionSteps(_ emit: Emit) {
+        guard database.latest >= database.oldest else { return }
+        for oldest in (database.oldest + 1)...(database.latest + 1) {
+            emit(
+                .retentionMoves(oldest),
+                changed {
+                    $0.retentions -= 1
+                    $0.database.oldest = oldest
+                })
         }
     }
 
@@ -129,12 +148,11 @@ struct ModelWorld: Sendable {
         for index in rules.all where meddling[index] == .none {
             let name = ModelProtocols.ids[index]
             let cursor = database.cursors[index]
-            // Every ledger up to the cursor once and complete, and none past it.
-            guard database.isWhole(index, through: cursor, oldest: rules.oldest) else {
+            guard database.isWhole(index, through: cursor, first: rules.first) else {
                 return
-                    "\(name) has a gap, a double or a missed contract: cursor \(cursor), stored from \(rules.oldest): \(stored(index, rules))"
+                    "\(name) has a gap, a double or a missed contract: cursor \(cursor), stored from \(rules.first): \(stored(index, rules))"
             }
-            if cursor >= rules.oldest, cursor > database.latest { return "\(name) is processed past the latest ingested ledger" }
+            if cursor >= rules.first, cursor > database.latest { return "\(name) is processed past the latest ingested ledger" }
             if database.statuses[index] == .success, cursor != database.latest {
                 return "\(name) is a false success: its cursor stands at \(cursor), the latest ingested ledger is \(database.latest)"
             }
@@ -152,8 +170,8 @@ struct ModelWorld: Sendable {
     }
 
     private func stored(_ index: Int, _ rules: ModelRules) -> String {
-        (rules.oldest...rules.newest).map { ledger in
-            "\(ModelDatabase.Stored(rawValue: database.stored[index] >> (2 * (ledger - rules.oldest)) & 3) ?? .twice)"
+        (rules.first...rules.newest).map { ledger in
+            "\(ModelDatabase.Stored(rawValue: database.stored[index] >> (2 * (ledger - rules.first)) & 3) ?? .twice)"
         }.joined(separator: " ")
     }
 
@@ -197,6 +215,7 @@ extension ModelWorld: CustomStringConvertible {
             return "\(ModelProtocols.ids[index])=\(cursor == 0 ? "-" : "\(cursor)")/\(database.statuses[index])"
         }
         let phases = coordinators.map { "\($0.machine.phase)".prefix(200) }.joined(separator: ", ")
-        return "latest \(database.latest), \(cursors.joined(separator: " ")), live \(live.phase), migrations [\(phases)]"
+        return
+            "latest \(database.latest), \(cursors.joined(separator: " ")), oldest \(database.oldest), live \(live.phase), migrations [\(phases)]"
     }
 }

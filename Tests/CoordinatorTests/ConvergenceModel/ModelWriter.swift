@@ -15,6 +15,8 @@ struct ModelWriter: Hashable, Sendable {
         var contracts: UInt8
         /// The round whose report it is; nil: nobody waits for it any more.
         var round: RoundNumber?
+        /// It found that its first ledger is below the oldest one.
+        var isBelowOldest: Bool
         /// Only where rows and cursor are stored apart: the cursor is committed.
         var owesRows = false
         /// Only where it is reported before it is committed.
@@ -86,6 +88,8 @@ enum ModelReport: Hashable, Sendable {
     case ready
     case stopped(RoundNumber)
     case committed(RoundNumber, first: UInt8, last: UInt8, swapped: ProtocolSet, refused: ProtocolSet, found: PerProtocol<UInt8>)
+    /// Nothing was committed: its ledgers begin below the oldest one.
+    case belowOldest(RoundNumber, last: UInt8, ProtocolSet, oldest: UInt8)
     case interrupted(RoundNumber, permanent: Bool)
 
     var message: WriterMessage {
@@ -93,6 +97,13 @@ enum ModelReport: Hashable, Sendable {
         case .ready: .ready
         case .stopped(let round): .stopped(round: round)
         case .interrupted(let round, let permanent): .interrupted(round: round, reason: "the database refused", permanent: permanent)
+        case .belowOldest(let round, let last, let set, let oldest):
+            .committed(
+                round: round,
+                report: CommitReport(
+                    ledgers: UInt32(last)...UInt32(last),
+                    swaps: Dictionary(uniqueKeysWithValues: set.map { (ModelProtocols.ids[$0], .belowOldest(UInt32(oldest))) }),
+                    rows: [:], bytes: 0, seconds: 0))
         case .committed(let round, let first, let last, let swapped, let refused, let found):
             .committed(round: round, report: Self.report(first, last, swapped, refused, found))
         }
@@ -161,7 +172,7 @@ extension ModelWorld {
             guard !isLockedByLiveIngestion(segment.protocols), !isLockedByWriters(segment.protocols) else { return }
             for last in segment.first...segment.last {
                 var after = self
-                let transaction = begin(segment, last, writer)
+                let transaction = begin(segment, last, writer, rules)
                 if transaction.swapped.isEmpty {
                     // Where no cursor could be swapped the transaction is rolled back at once.
                     after.ended(transaction, slot)
@@ -199,7 +210,7 @@ extension ModelWorld {
             {
                 for last in segment.first...segment.last {
                     var after = self
-                    let transaction = begin(segment, last, writer)
+                    let transaction = begin(segment, last, writer, rules)
                     if transaction.swapped.isEmpty {
                         after.orphans[number].ended(transaction)
                         after.forgetIdleOrphans(plans)
@@ -299,10 +310,13 @@ extension ModelWorld {
 
     // MARK: transactions
 
-    private func begin(_ segment: PlanTable.Segment, _ last: UInt8, _ writer: ModelWriter) -> ModelWriter.Transaction {
-        ModelWriter.Transaction(
-            protocols: segment.protocols, swapped: segment.protocols.members { database.cursors[$0] == segment.first - 1 },
-            first: segment.first, last: last, contracts: writer.contracts, round: writer.round == 0 ? nil : writer.round)
+    private func begin(_ segment: PlanTable.Segment, _ last: UInt8, _ writer: ModelWriter, _ rules: ModelRules) -> ModelWriter.Transaction {
+        let isBelowOldest = segment.first < database.oldest
+        let mayWrite = !isBelowOldest || rules.flaw == .rowsBelowTheOldest
+        return ModelWriter.Transaction(
+            protocols: segment.protocols, swapped: segment.protocols.members { mayWrite && database.cursors[$0] == segment.first - 1 },
+            first: segment.first, last: last, contracts: writer.contracts, round: writer.round == 0 ? nil : writer.round,
+            isBelowOldest: isBelowOldest)
     }
 
     private enum Commit {
@@ -313,7 +327,7 @@ extension ModelWorld {
 
     private mutating func commit(_ transaction: ModelWriter.Transaction, _ rules: ModelRules) -> Commit {
         let ledgers = transaction.first...transaction.last
-        if transaction.swapped.contains(where: { meddling[$0] != .none && database.holdsAny($0, ledgers, oldest: rules.oldest) }) {
+        if transaction.swapped.contains(where: { meddling[$0] != .none && database.holdsAny($0, ledgers, first: rules.first) }) {
             // The primary key refuses the rows, and with them the transaction.
             return .refused
         }
@@ -323,11 +337,15 @@ extension ModelWorld {
             rest.owesRows = true
             return .owesRows(rest)
         }
-        for index in transaction.swapped { database.store(index, ledgers, contracts: transaction.contracts, oldest: rules.oldest) }
+        if transaction.isBelowOldest { violation = violation ?? "rows are written of ledgers that had dropped below the oldest one before" }
+        for index in transaction.swapped { database.store(index, ledgers, contracts: transaction.contracts, first: rules.first) }
         return .committed
     }
 
     private func report(of transaction: ModelWriter.Transaction) -> ModelReport {
+        if transaction.isBelowOldest {
+            return .belowOldest(transaction.round ?? 0, last: transaction.last, transaction.protocols, oldest: database.oldest)
+        }
         let refused = transaction.protocols.subtracting(transaction.swapped)
         var found = PerProtocol<UInt8>(0)
         for index in refused { found[index] = database.cursors[index] }
