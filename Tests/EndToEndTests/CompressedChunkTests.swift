@@ -56,7 +56,8 @@ import Testing
     /// Compares the rows, those of other kinds left out.
     private static func expectComplete(_ stage: Stage, sourceLocation: SourceLocation = #_sourceLocation) async throws {
         try await stage.connection.execute(
-            "SET timescaledb.max_tuples_decompressed_per_dml_transaction = 0; DELETE FROM state_changes WHERE state_change_id < 1::bigint << 40")
+            "SET timescaledb.max_tuples_decompressed_per_dml_transaction = 0; DELETE FROM state_changes WHERE state_change_id < 1::bigint << 40"
+        )
         try await stage.expectComplete(sourceLocation: sourceLocation)
     }
 
@@ -67,7 +68,8 @@ import Testing
             let run = try await stage.migrate(["--batch-size", "5"])
             try await stage.expectComplete()
             #expect(
-                try await TimescaleStandIn.calls(on: stage.connection) == ["postpone 1000", "decompress chunk_1", "start 1000"], "\(run.log)")
+                try await TimescaleStandIn.calls(on: stage.connection) == ["postpone 1000", "decompress chunk_1", "start 1000"],
+                "\(run.log)")
             let line = try #require(run.lines(containing: "rows will go into compressed chunks").first, "\(run.log)")
             #expect(line.contains("chunks=2 compressed=1") && line.contains("seconds_to_decompress=0.06"), "\(line)")
             #expect(!run.log.contains("level=warning") && !run.log.contains("level=error"), "\(run.log)")
@@ -96,7 +98,8 @@ import Testing
                     SELECT pg_sleep(600); SELECT chunk $$
                 """)
             let run = try stage.migration()
-            try await stage.reach("EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database())", run)
+            try await stage.reach(
+                "EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database())", run)
             let began = ContinuousClock.now
             run.send(signal)
             #expect(await run.exit() == 128 + signal, "\(run.log)")
@@ -141,7 +144,8 @@ import Testing
             #expect(try await Self.job(stage) == job)
             // The policy starts by itself; so that nobody has to wait for its scheduler:
             try await stage.connection.waitUntil(
-                "NOT EXISTS (SELECT 1 FROM timescaledb_information.job_stats WHERE hypertable_name = 'state_changes' AND job_status = 'Running')")
+                "NOT EXISTS (SELECT 1 FROM timescaledb_information.job_stats WHERE hypertable_name = 'state_changes' AND job_status = 'Running')"
+            )
             try await stage.connection.execute(
                 "DO $$ DECLARE job integer; BEGIN SELECT job_id INTO job FROM timescaledb_information.jobs WHERE hypertable_name = 'state_changes'; "
                     + "CALL run_job(job); END $$")
@@ -153,7 +157,9 @@ import Testing
     @Test(.enabled(if: PrivatePostgres.hasTimescale, hint)) func chunksMayBeWrittenAsTheyAre() async throws {
         try await Self.withTimescale { stage in
             let run = try await stage.migrate(["--compressed-chunks", "write", "--batch-size", "5"])
-            #expect(run.log.contains("writing into a compressed chunk as it is") && !run.log.contains("msg=\"chunk decompressed\""), "\(run.log)")
+            #expect(
+                run.log.contains("writing into a compressed chunk as it is") && !run.log.contains("msg=\"chunk decompressed\""),
+                "\(run.log)")
             #expect(try await Self.compressed(stage) == 1)
             try await Self.expectComplete(stage)
         }
@@ -171,7 +177,9 @@ import Testing
             let before = try await stage.fingerprint()
             let refused = try await stage.migrate(environment: environment, exits: 1)
             let line = try #require(refused.lines(containing: "nothing was written").first, "\(refused.log)")
-            #expect(line.contains("Only postgres") && line.contains("GRANT postgres TO \(role)") && line.contains("decompress_chunk"), "\(line)")
+            #expect(
+                line.contains("Only postgres") && line.contains("GRANT postgres TO \(role)") && line.contains("decompress_chunk"), "\(line)"
+            )
             #expect(try await stage.fingerprint() == before)
             let run = try await stage.migrate(["--compressed-chunks", "write", "--batch-size", "5"], environment: environment)
             #expect(run.log.contains("the compression policy cannot be put off"), "\(run.log)")
@@ -184,7 +192,9 @@ import Testing
     @Test(.enabled(if: PrivatePostgres.hasTimescale, hint)) func killedAndRunAgain() async throws {
         try await Self.withTimescale { stage in
             let job = try await Self.job(stage)
-            for line in ["compressed chunks ahead", "decompressing a chunk", "chunk decompressed", "progress", "round begins", "batches leased"] {
+            for line in [
+                "compressed chunks ahead", "decompressing a chunk", "chunk decompressed", "progress", "round begins", "batches leased",
+            ] {
                 let run = try stage.migration(["--batch-size", "2"])
                 _ = await run.line(containing: line)
                 run.send(SIGKILL)

@@ -45,7 +45,8 @@ import Timescale
             #expect(bench.log.lines.isEmpty)
             // No connection is kept.
             try await bench.connection.waitUntil(
-                "NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'wallet-backend writer, %' AND datname = current_database())")
+                "NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'wallet-backend writer, %' AND datname = current_database())"
+            )
         }
     }
 
@@ -151,7 +152,8 @@ import Timescale
                     return (error as? ChunkFailure)?.kind
                 }
             }
-            try await bench.connection.waitUntil("EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database())")
+            try await bench.connection.waitUntil(
+                "EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database())")
             task.cancel()
             #expect(await task.value == .cancelled)
             #expect(try await bench.connection.query("SELECT 1 FROM timescaledb_information.chunks WHERE is_compressed").count == 1)

@@ -152,7 +152,8 @@ private func at(_ days: Double) -> ClosedRange<Int64> {
         let text = try #require(Self.survey(owner: false).refusal(.auto))
         for part in [
             "1 of the 2 chunks", "Only keeper", "reader is not", "seconds_to_decompress 1.10", "GRANT keeper TO reader",
-            "newer_than => timestamptz '2000-01-01T00:00:00Z', older_than => timestamptz '2000-01-02T00:00:00Z'", "--compressed-chunks write",
+            "newer_than => timestamptz '2000-01-01T00:00:00Z', older_than => timestamptz '2000-01-02T00:00:00Z'",
+            "--compressed-chunks write",
         ] { #expect(text.contains(part), "\(text)") }
     }
 

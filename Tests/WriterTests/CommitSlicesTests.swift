@@ -76,7 +76,8 @@ import ZeroMQ
         let slices = try Self.slices([8])
         #expect(slices.map(\.ledgers) == [11...13, 14...16, 17...17, 18...19], "those without rows go with those before them")
         #expect(slices.map { $0.rows.map(\.rowCount) } == [[7, 1], [0, 2], [40, 2], [1, 0]])
-        #expect(slices.map(\.times) == [55_000_000...65_000_000, 70_000_000...70_000_000, 85_000_000...85_000_000, 90_000_000...90_000_000])
+        #expect(
+            slices.map(\.times) == [55_000_000...65_000_000, 70_000_000...70_000_000, 85_000_000...85_000_000, 90_000_000...90_000_000])
         #expect(slices.map(\.isSmallest) == [false, true, true, true])
         let all = try Self.group()
         #expect(slices.reduce(0) { $0 + $1.bytes } == all.bytes)

@@ -172,7 +172,8 @@ struct HistoryRun: Sendable {
             logger.debug(
                 "chunk",
                 metadata: [
-                    "chunk": "\(chunk.name)", "from": "\(ChunkSurvey.text(of: chunk.times.lowerBound))", "compressed": "\(chunk.isCompressed)",
+                    "chunk": "\(chunk.name)", "from": "\(ChunkSurvey.text(of: chunk.times.lowerBound))",
+                    "compressed": "\(chunk.isCompressed)",
                     "rows": "\(chunk.rows)", "batches": "\(chunk.batches)", "bytes": "\(chunk.bytes)",
                     "compressed_bytes": "\(chunk.compressedBytes)",
                 ])

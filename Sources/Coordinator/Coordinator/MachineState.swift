@@ -30,7 +30,8 @@ package struct MachineConfiguration: Hashable, Sendable {
 
     package init(
         run: RunID, protocols: [ProtocolID], batchSize: Int, fetchers: Int, networkPassphrase: String, network: String?,
-        convergenceWait: Duration, acceptConvergence: Bool, latestName: String, oldestName: String, compressedChunks: CompressedChunks = .auto
+        convergenceWait: Duration, acceptConvergence: Bool, latestName: String, oldestName: String,
+        compressedChunks: CompressedChunks = .auto
     ) {
         self.run = run
         self.protocols = protocols

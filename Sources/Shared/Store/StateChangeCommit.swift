@@ -83,9 +83,8 @@ public struct StateChangeCommit: Sendable {
         if let timeLimit { script += ";\nSET LOCAL statement_timeout = \(Int(timeLimit / .milliseconds(1)))" }
         let results = try session.begin(.relaxed, running: script, label: "swapping the history cursors")
         // Without a usable value nothing can be said to be too old, and what was migrated so far goes on.
-        if oldestName != nil, case .ledger(let oldest) = CursorReading(results.dropFirst(2).first?.first?["value"]), ledgers.lowerBound < oldest {
-            return ([:], oldest)
-        }
+        let oldest = CursorReading(oldestName == nil ? nil : results.dropFirst(2).first?.first?["value"])
+        if case .ledger(let oldest) = oldest, ledgers.lowerBound < oldest { return ([:], oldest) }
         return (CursorSwap.outcomes(ids, results.prefix(2)), nil)
     }
 

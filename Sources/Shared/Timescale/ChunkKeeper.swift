@@ -38,7 +38,11 @@ public actor ChunkKeeper {
         case decompress(Chunk)
         case compress(Chunk)
 
-        var chunk: Chunk { switch self { case .decompress(let chunk), .compress(let chunk): chunk } }
+        var chunk: Chunk {
+            switch self {
+            case .decompress(let chunk), .compress(let chunk): chunk
+            }
+        }
     }
 
     private let database: ConnectionString
@@ -97,7 +101,9 @@ public actor ChunkKeeper {
                 case .refuse(let chunk):
                     throw ChunkFailure(
                         kind: .refused,
-                        description: "\(chunk.name) is compressed, and --compressed-chunks is refuse: have it decompressed, or run with auto or write")
+                        description:
+                            "\(chunk.name) is compressed, and --compressed-chunks is refuse: have it decompressed, or run with auto or write"
+                    )
                 }
             }
         } catch let failure as ChunkFailure {
@@ -117,7 +123,8 @@ public actor ChunkKeeper {
 
     /// The chunks that hold these close times, for a message; nil where there are none to speak of.
     public func description(of times: ClosedRange<Int64>) -> String? {
-        guard case .hypertable = table, let chunk = plan.compressed(from: times.lowerBound).first, chunk.times.lowerBound <= times.upperBound
+        guard case .hypertable = table, let chunk = plan.compressed(from: times.lowerBound).first,
+            chunk.times.lowerBound <= times.upperBound
         else { return nil }
         return "chunk \(chunk.name), compressed, with \(chunk.batches) batches that each row is compared with"
     }
@@ -129,7 +136,9 @@ public actor ChunkKeeper {
         if inGoodOrder, case .hypertable(let catalog) = table, plan.openChunks > 0 {
             let moved = try? await ask { session throws(PostgresError) in try catalog.startPolicy(in: session) }
             logger.info(
-                moved ?? 0 > 0 ? "decompressed chunks are left to the compression policy, which starts now" : "decompressed chunks are left as they are",
+                moved ?? 0 > 0
+                    ? "decompressed chunks are left to the compression policy, which starts now"
+                    : "decompressed chunks are left as they are",
                 metadata: ["chunks": "\(plan.openChunks)"])
         }
         await watch?.close()
@@ -178,7 +187,8 @@ public actor ChunkKeeper {
         guard mayHold, isHeld.map({ clock.now - $0 >= Self.holdEvery }) ?? true else { return }
         isHeld = clock.now
         do throws(StoreError) {
-            let moved = try await ask { session throws(PostgresError) in try catalog.postponePolicy(seconds: Self.holdSeconds, in: session) }
+            let moved = try await ask { session throws(PostgresError) in try catalog.postponePolicy(seconds: Self.holdSeconds, in: session)
+            }
             if moved > 0 { logger.debug("the compression policy is put off", metadata: ["minutes": "\(Self.holdSeconds / 60)"]) }
         } catch {
             guard error.underlying?.sqlState == "42501" else { throw error }
@@ -195,7 +205,8 @@ public actor ChunkKeeper {
             logger.info(
                 "writing into a compressed chunk as it is",
                 metadata: [
-                    "chunk": "\(chunk.name)", "rows_expected": "\(Int(plan.expectedRows(in: chunk, from: times, rows: rows, ledgers: ledgers)))",
+                    "chunk": "\(chunk.name)",
+                    "rows_expected": "\(Int(plan.expectedRows(in: chunk, from: times, rows: rows, ledgers: ledgers)))",
                     "microseconds_a_row": "\(Int(plan.secondsPerRow(into: chunk) * 1e6))",
                     "seconds_to_decompress": "\(Int(ChunkCosts.decompression(of: chunk)))",
                 ])
@@ -219,7 +230,9 @@ public actor ChunkKeeper {
     }
 
     private func startBackground(_ catalog: ChunkCatalog) {
-        guard background == nil, let work = plan.ahead.map({ Work.decompress($0) }) ?? plan.behind.map({ Work.compress($0) }) else { return }
+        guard background == nil, let work = plan.ahead.map({ Work.decompress($0) }) ?? plan.behind.map({ Work.compress($0) }) else {
+            return
+        }
         let task = Task {
             do {
                 try await run(work, catalog, isAhead: true)
@@ -269,7 +282,9 @@ public actor ChunkKeeper {
             do throws(StoreError) {
                 let connection = try await labourer()
                 try await connection.perform { session throws(StoreError) in
-                    do throws(PostgresError) { _ = try session.query(statement, [chunk.name], label: "\(verb)ing chunk \(chunk.name)") } catch {
+                    do throws(PostgresError) {
+                        _ = try session.query(statement, [chunk.name], label: "\(verb)ing chunk \(chunk.name)")
+                    } catch {
                         throw .database(error)
                     }
                 }
@@ -311,11 +326,15 @@ public actor ChunkKeeper {
         return fresh
     }
 
-    private func ask<Value: Sendable>(_ question: @Sendable (PostgresSession) throws(PostgresError) -> Value) async throws(StoreError) -> Value {
+    private func ask<Value: Sendable>(_ question: @Sendable (PostgresSession) throws(PostgresError) -> Value) async throws(StoreError)
+        -> Value
+    {
         if watch == nil {
             watch = try await Self.patience.connect(to: database, applicationName: "wallet-backend writer, catalogue", logger: logger)
         }
-        guard let watch else { throw .database(PostgresError(kind: .connectionLost, message: "closed", attempted: "reading the catalogue")) }
+        guard let watch else {
+            throw .database(PostgresError(kind: .connectionLost, message: "closed", attempted: "reading the catalogue"))
+        }
         do throws(StoreError) {
             return try await watch.perform { session throws(StoreError) in
                 do throws(PostgresError) { return try question(session) } catch { throw .database(error) }

@@ -7,8 +7,9 @@ public import Store
 public struct ChunkSurvey: Sendable, Hashable {
     /// All chunks of the table; none where it is no hypertable.
     public let chunks: [Chunk]
-    /// The role of the connection, and the one that owns the table.
+    /// The role of the connection.
     public let role: String
+    /// The role that owns the table.
     public let owner: String
     /// Whether the role may decompress chunks.
     public let isOwner: Bool
@@ -84,18 +85,22 @@ public struct ChunkSurvey: Sendable, Hashable {
     /// Why the migration may not begin; nil where it may.
     public func refusal(_ mode: CompressedChunks) -> String? {
         guard !compressed.isEmpty, mode != .write else { return nil }
-        let what = "\(compressed.count) of the \(chunks.count) chunks that rows will go into are compressed ("
+        let what =
+            "\(compressed.count) of the \(chunks.count) chunks that rows will go into are compressed ("
             + facts.dropFirst(2).map { "\($0.name) \($0.value)" }.joined(separator: ", ") + ")"
-        let orWrite = "Or write into them as they are, with --compressed-chunks write: the migration then takes a hundred to two thousand times longer there."
+        let orWrite =
+            "Or write into them as they are, with --compressed-chunks write: the migration then takes a hundred to two thousand times longer there."
         if mode == .refuse {
-            return "\(what), and --compressed-chunks is refuse. Let them be decompressed with --compressed-chunks auto, or run: \(statements). \(orWrite)"
+            return
+                "\(what), and --compressed-chunks is refuse. Let them be decompressed with --compressed-chunks auto, or run: \(statements). \(orWrite)"
         }
         if !isOwner {
             return "\(what). Only \(owner), who owns state_changes, may decompress them, and \(role) is not that role. "
                 + "As the owner or a superuser run in psql: \(statements). Or let this role do it: GRANT \(owner) TO \(role). \(orWrite)"
         }
         if let freeBytes, freeBytes < bytesNeeded + bytesNeeded / 5 {
-            return "\(what). Decompressed, they need \(bytesNeeded >> 20) MB of disk at once, and a fifth of that to spare, but \(freeBytes >> 20) MB are free "
+            return
+                "\(what). Decompressed, they need \(bytesNeeded >> 20) MB of disk at once, and a fifth of that to spare, but \(freeBytes >> 20) MB are free "
                 + "where the server keeps its data. Make room. \(orWrite)"
         }
         return nil

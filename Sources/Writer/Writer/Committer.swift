@@ -159,7 +159,8 @@ actor Committer {
         let place = if let times = slice.times { await chunks.description(of: times) } else { nil as String? }
         throw CommitFailure(
             reason: "the \(slice.rowCount) rows of a single one of the ledgers \(slice.ledgers) were cancelled \(cancellations) times"
-                + (place.map { "; they go into \($0)" } ?? "") + ". Raise the statement time-out of the database or of its pooler. \(error)",
+                + (place.map { "; they go into \($0)" } ?? "")
+                + ". Raise the statement time-out of the database or of its pooler. \(error)",
             kind: .refused)
     }
 
