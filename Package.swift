@@ -81,6 +81,7 @@ let package = Package(
         .library("PostgreSQL", path: "Shared/PostgreSQL", ["CLibPQ"], marksUnsafe: true),
         .library("Zstd", path: "Shared/Zstd", ["CZstd"], marksUnsafe: true),
         .library("Store", path: "Shared/Store", ["StellarXDR", "PostgreSQL", "StateChanges", "Protocols", logging], marksUnsafe: true),
+        .library("Timescale", path: "Shared/Timescale", ["PostgreSQL", "StateChanges", "Store", logging]),
         .library("ZeroMQ", path: "Shared/ZeroMQ", ["CZeroMQ"], marksUnsafe: true),
         .library("Pipeline", path: "Shared/Pipeline", ["StateChanges", deque]),
         .library(
@@ -94,15 +95,16 @@ let package = Package(
         .library(
             "Coordinator", path: "Coordinator/Coordinator",
             [
-                "StellarXDR", "StateChanges", "Protocols", "LedgerSources", "PostgreSQL", "Store", "ZeroMQ", "Pipeline", "Membership",
+                "StellarXDR", "StateChanges", "Protocols", "LedgerSources", "PostgreSQL", "Store", "Timescale", "ZeroMQ", "Pipeline",
+                "Membership",
                 "Operations",
                 "ConnectionOptions", argumentParser, logging, subprocess,
             ]),
         .library(
             "LiveIngest", path: "LiveIngest",
             [
-                "StellarXDR", "StateChanges", "Protocols", "LedgerSources", "PostgreSQL", "Store", "Operations", "ConnectionOptions",
-                argumentParser,
+                "StellarXDR", "StateChanges", "Protocols", "LedgerSources", "PostgreSQL", "Store", "Timescale", "Operations",
+                "ConnectionOptions", argumentParser,
                 logging,
             ]),
         .program("wallet-backend", path: "Coordinator/wallet-backend", ["Coordinator", "LiveIngest", argumentParser]),
@@ -143,6 +145,7 @@ let package = Package(
         .tests("ObjectStoresTests", ["ObjectStores", "TestSupport", nioCore, nioPosix, nioHTTP1, cryptoExtras, logging]),
         .tests("PostgreSQLTests", ["PostgreSQL", "TestSupport"]),
         .tests("StoreTests", ["Store", "PostgreSQL", "Protocols", "StateChanges", "StellarXDR", "TestSupport", logging]),
+        .tests("TimescaleTests", ["Timescale", "PostgreSQL", "StateChanges", "Store", "TestSupport", logging]),
         .tests("ZeroMQTests", ["ZeroMQ"]),
         .tests("ZstdTests", ["Zstd", "TestSupport"]),
         .tests("PipelineTests", ["Pipeline", "StateChanges", "TestSupport"]),
