@@ -20,3 +20,16 @@ func withDatabase<Value: Sendable>(
         try await body(address, try await PostgresConnection.connect(address, applicationName: "tests"))
     }
 }
+
+extension PostgresConnection {
+    /// Stores a state change for each close time.
+    func insertRows(at times: [String]) async throws {
+        for (number, time) in times.enumerated() {
+            try await query(
+                """
+                INSERT INTO state_changes (to_id, operation_id, state_change_id, state_change_category, state_change_reason, ledger_number,
+                    account_id, ledger_created_at) VALUES ($1, $1, 1, 'BALANCE', 'CREDIT', 1, '\\x30', $2)
+                """, [String(number), time])
+        }
+    }
+}

@@ -2,7 +2,7 @@ import PostgreSQL
 import TestSupport
 import Testing
 
-@testable import Timescale
+import Timescale
 
 @Suite(.timeLimit(.minutes(5))) struct TimescaleExtensionTests {
     @Test(arguments: [
@@ -19,7 +19,8 @@ import Testing
 
     @Test func aPlainDatabaseHasNone() async throws {
         try await withPlainDatabase { _, connection in
-            #expect(try await TimescaleExtension.find(on: connection) == nil)
+            let found = try await TimescaleExtension.find(on: connection)
+            #expect(found == nil)
         }
     }
 

@@ -28,7 +28,7 @@ public struct TimescaleExtension: Sendable, Hashable {
         public static func < (left: Version, right: Version) -> Bool { (left.major, left.minor) < (right.major, right.minor) }
 
         /// From a version as the catalog has it, such as `2.28.3` or `2.29.0-dev`; nil where it has no two numbers.
-        init?(_ text: String) {
+        package init?(_ text: String) {
             let parts = text.split(separator: ".", maxSplits: 2).map { Int($0) }
             guard parts.count >= 2, let major = parts[0], let minor = parts[1] else { return nil }
             self.init(major, minor)
@@ -43,6 +43,13 @@ public struct TimescaleExtension: Sendable, Hashable {
     public let skipsChunks: Bool
     /// The schema of its functions, quoted for SQL: not every database has it in the search path.
     public let schema: String
+
+    package init(version: Version, license: License, skipsChunks: Bool, schema: String) {
+        self.version = version
+        self.license = license
+        self.skipsChunks = skipsChunks
+        self.schema = schema
+    }
 
     /// Looks for the extension; nil where the database does not have it, or the server has not loaded it (`shared_preload_libraries`).
     public static func find(on connection: PostgresConnection) async throws(StoreError) -> TimescaleExtension? {
