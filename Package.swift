@@ -101,8 +101,8 @@ let package = Package(
         .library(
             "LiveIngest", path: "LiveIngest",
             [
-                "StellarXDR", "StateChanges", "Protocols", "LedgerSources", "PostgreSQL", "Store", "Operations", "ConnectionOptions",
-                argumentParser,
+                "StellarXDR", "StateChanges", "Protocols", "LedgerSources", "PostgreSQL", "Store", "Timescale", "Operations",
+                "ConnectionOptions", argumentParser,
                 logging,
             ]),
         .program("wallet-backend", path: "Coordinator/wallet-backend", ["Coordinator", "LiveIngest", argumentParser]),

@@ -26,7 +26,8 @@ struct IngestDatabase: Sendable {
     /// - Throws: `lockHeld` with whoever has it: another live ingestion, of this kind or the Go tool's.
     func open() async throws(StoreError) {
         try await session.open(Self.patience)
-        try await persistently { connection throws(StoreError) in try await Schema.verify(on: connection) }
+        let notes = try await persistently { connection throws(StoreError) in try await Schema.verify(on: connection) }
+        notes.log(to: logger)
         // Afterwards only the contracts of a ledger's events are looked up: an id that no event can have would never be noticed.
         try await persistently { connection throws(StoreError) in
             try await LiveIngestion.refuseMalformedContracts(of: ProtocolRegistry.ids, on: connection)

@@ -3,6 +3,7 @@ import LedgerSources
 import Logging
 import Operations
 import Store
+import Timescale
 
 /// Connects live ingestion to its surroundings: signals, metrics, source, database.
 struct IngestService: Sendable {
@@ -58,11 +59,15 @@ struct IngestService: Sendable {
         }
         let database = IngestDatabase(
             configuration, applicationName: "wallet-backend ingest, pid \(getpid()) on \(Host.name)", logger: logger)
+        let chunkWatch = ChunkWatch(
+            configuration.database, applicationName: "wallet-backend chunk watch, pid \(getpid()) on \(Host.name)", logger: logger)
+        async let _ = chunkWatch.run()
         var ending: Ending?
         do {
             let follower = TipFollower(source: source, metrics: metrics, logger: logger)
             try await LiveIngest(
-                configuration: configuration, database: database, follower: follower, metrics: metrics, logger: logger
+                configuration: configuration, database: database, follower: follower, chunkWatch: chunkWatch, metrics: metrics,
+                logger: logger
             ).run()
         } catch {
             if !Task.isCancelled { ending = .failure("\(error)") }

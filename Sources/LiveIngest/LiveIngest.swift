@@ -5,12 +5,14 @@ import Protocols
 import StateChanges
 import StellarXDR
 import Store
+import Timescale
 
 /// Follows the network: ledger by ledger, in order, one transaction each. While one page is committed, the next is fetched.
 struct LiveIngest: Sendable {
     let configuration: IngestConfiguration
     let database: IngestDatabase
     let follower: TipFollower
+    let chunkWatch: ChunkWatch
     let metrics: IngestMetrics
     let logger: Logger
 
@@ -67,6 +69,8 @@ struct LiveIngest: Sendable {
 
     private func commit(_ ledger: CheckedLedger, isFirst: Bool, tip: UInt32, _ log: inout IngestLog) async throws {
         let began = ContinuousClock.now
+        // The header was read when the ledger came; what it says here only serves a warning.
+        if let header = try? LedgerReader.readHeader(ledger.xdr.span.bytes) { chunkWatch.note(closeTime: header.closeTime) }
         // Before the transaction: it locks what migrations wait for. Which of these contracts are tracked is asked in it.
         let withEvents = Result { () throws(LedgerProcessingError) in try LedgerProcessor.contractsWithEvents(in: ledger.xdr.span.bytes) }
         let result = try await database.commit(ledger.sequence, isFirst: isFirst, contracts: withEvents) {

@@ -1,5 +1,5 @@
+import Logging
 import PostgreSQL
-
 import StateChanges
 import Store
 import TestSupport
@@ -13,9 +13,8 @@ import Testing
             let first = try await Schema.create(registering: ["SEP50", "SEP41"], on: connection)
             #expect(first.createdTables == ["ingest_store", "protocols", "protocol_wasms", "protocol_contracts", "state_changes"])
             #expect(first.registeredProtocols == ["SEP41", "SEP50"])
-            // No TimescaleDB here: a plain table.
-            #expect(!first.isHypertable)
-            try await Schema.verify(on: connection)
+            #expect(first.notes.isEmpty)
+            #expect(try await Schema.verify(on: connection).isEmpty)
             try await connection.query("UPDATE protocols SET history_migration_status = 'success' WHERE id = 'SEP41'")
 
             let second = try await Schema.create(registering: ["SEP41", "SEP50", "NEW"], on: connection)
@@ -52,6 +51,13 @@ import Testing
         }
     }
 
+    @Test func indexesAreCalledAsThoseOfWalletBackend() async throws {
+        try await withStore { _, connection in
+            let names = try await connection.query("SELECT indexname FROM pg_indexes WHERE tablename = 'state_changes' ORDER BY 1")
+            #expect(names.map { $0[0] } == ["idx_state_changes_account_category", "idx_state_changes_operation_id", "state_changes_pkey"])
+        }
+    }
+
     @Test func twoAtTheSameTimeBothSucceed() async throws {
         try await withEmptyDatabase { address in
             let one = try await connect(address)
@@ -82,6 +88,23 @@ import Testing
         ),
         ("ALTER TABLE state_changes ALTER COLUMN ingested_at DROP DEFAULT", .demandsValue(table: "state_changes", column: "ingested_at")),
         (
+            "ALTER TABLE state_changes DROP CONSTRAINT state_changes_pkey",
+            .otherKey(table: "state_changes", expected: "ledger_created_at, to_id, operation_id, state_change_id", found: nil)
+        ),
+        (
+            """
+            ALTER TABLE state_changes DROP CONSTRAINT state_changes_pkey,
+                ADD PRIMARY KEY (ledger_created_at, to_id, operation_id, state_change_id, account_id)
+            """,
+            .otherKey(
+                table: "state_changes", expected: "ledger_created_at, to_id, operation_id, state_change_id",
+                found: "ledger_created_at, to_id, operation_id, state_change_id, account_id")
+        ),
+        (
+            "ALTER TABLE ingest_store DROP CONSTRAINT ingest_store_pkey",
+            .otherKey(table: "ingest_store", expected: "key", found: nil)
+        ),
+        (
             "ALTER TABLE state_changes ADD COLUMN operator text NOT NULL",
             .unknownDemandsValue(table: "state_changes", column: "operator", type: "text")
         ),
@@ -89,7 +112,7 @@ import Testing
     func aDifferenceIsNamed(change: String, difference: SchemaDifference) async throws {
         try await withStore { _, connection in
             try await connection.execute(change)
-            let error = await #expect(throws: StoreError.self) { try await Schema.verify(on: connection) }
+            let error = await #expect(throws: StoreError.self) { _ = try await Schema.verify(on: connection) }
             #expect(error == .schemaMismatch([difference]))
             #expect(error?.description.contains(difference.description) == true)
         }
@@ -99,10 +122,10 @@ import Testing
         try await withStore { _, connection in
             try await connection.execute(
                 "DROP TABLE protocol_contracts; ALTER TABLE state_changes DROP COLUMN flags, ADD COLUMN operator text NOT NULL")
-            let error = await #expect(throws: StoreError.self) { try await Schema.verify(on: connection) }
+            let error = await #expect(throws: StoreError.self) { _ = try await Schema.verify(on: connection) }
             for word in ["protocol_contracts", "flags", "operator"] { #expect(error?.description.contains(word) == true) }
             // Creating what is missing does not hide the rest, and is undone.
-            await #expect(throws: StoreError.self) { try await Schema.create(registering: [], on: connection) }
+            await #expect(throws: StoreError.self) { _ = try await Schema.create(registering: [], on: connection) }
             let found = try await connection.query("SELECT to_regclass('protocol_contracts') AS name")[0]["name"]
             #expect(found == nil)
         }
@@ -118,14 +141,121 @@ import Testing
     func whatDoesNotMatterIsNoDifference(change: String) async throws {
         try await withStore { _, connection in
             try await connection.execute(change)
-            try await Schema.verify(on: connection)
+            #expect(try await Schema.verify(on: connection).isEmpty)
+        }
+    }
+
+    private struct IndexCase: Sendable, CustomTestStringConvertible {
+        let change: String
+        let notes: [SchemaNote]
+        var testDescription: String { change }
+
+        init(_ change: String, _ notes: SchemaNote...) {
+            self.change = change
+            self.notes = notes
+        }
+    }
+
+    private static let order = "ledger_created_at DESC, to_id DESC, operation_id DESC, state_change_id DESC"
+    private static let toNewer = """
+        DROP INDEX idx_state_changes_operation_id; DROP INDEX idx_state_changes_account_category;
+        CREATE INDEX anything ON state_changes (account_id, \(order));
+        """
+    private static let noOperation = SchemaNote.missingIndex(name: "idx_state_changes_operation_id", keys: "operation_id")
+    private static let noCategory = SchemaNote.missingIndex(
+        name: "idx_state_changes_account_category", keys: "account_id, state_change_category, state_change_reason, " + order)
+    private static let noAccount = SchemaNote.missingIndex(name: "idx_state_changes_account_id", keys: "account_id, " + order)
+    private static let otherOrder = SchemaNote.otherKeyOrder(
+        expected: "ledger_created_at, to_id, operation_id, state_change_id",
+        found: "to_id, operation_id, state_change_id, ledger_created_at")
+
+    private static let indexCases = [
+        IndexCase("ALTER INDEX idx_state_changes_account_category RENAME TO idx_state_changes_account_category_reason"),
+        IndexCase(toNewer),
+        IndexCase("DROP INDEX idx_state_changes_operation_id", noOperation),
+        IndexCase("DROP INDEX idx_state_changes_account_category", noCategory),
+        IndexCase(toNewer + "DROP INDEX anything", noAccount),
+        IndexCase(toNewer + "CREATE INDEX more ON state_changes (operation_id)", .additionalIndex(name: "more", keys: "operation_id")),
+        IndexCase(
+            "CREATE INDEX state_changes_ledger_created_at_idx ON state_changes (ledger_created_at DESC)",
+            .additionalIndex(name: "state_changes_ledger_created_at_idx", keys: "ledger_created_at DESC")),
+        IndexCase("CREATE INDEX twice ON state_changes (operation_id)", .additionalIndex(name: "twice", keys: "operation_id")),
+        IndexCase(
+            "DROP INDEX idx_state_changes_operation_id; CREATE INDEX part ON state_changes (operation_id) WHERE operation_id > 0",
+            noOperation, .additionalIndex(name: "part", keys: "operation_id where operation_id > 0")),
+        IndexCase(
+            "DROP INDEX idx_state_changes_operation_id; CREATE INDEX other ON state_changes USING hash (operation_id)",
+            noOperation, .additionalIndex(name: "other", keys: "operation_id using hash")),
+        IndexCase(
+            "CREATE UNIQUE INDEX sole ON state_changes (operation_id, (amount || 'x') DESC NULLS LAST)",
+            .additionalIndex(name: "sole", keys: "operation_id, (amount || 'x'::text) DESC NULLS LAST (unique)")),
+        IndexCase(
+            """
+            ALTER TABLE state_changes DROP CONSTRAINT state_changes_pkey,
+                ADD PRIMARY KEY (to_id, operation_id, state_change_id, ledger_created_at)
+            """, otherOrder),
+    ]
+
+    /// The contract's set and the newer one of a single index, by whatever names; all else is named.
+    @Test(arguments: Self.indexCases) private func otherIndexesAreNoted(the: IndexCase) async throws {
+        let notes = the.notes
+        try await withStore { _, connection in
+            try await connection.execute(the.change)
+            let found = try await Schema.verify(on: connection)
+            #expect(Set(found) == Set(notes))
+            #expect(found.count == notes.count)
+            #expect(try await Schema.create(registering: [], on: connection).notes == found)
+            let log = LogRecorder()
+            found.log(to: log.logger)
+            #expect(log.lines.map(\.level) == (notes.isEmpty ? [] : [.warning]))
+            for note in notes { #expect(log.lines.first?.description.contains(note.description) == true) }
+        }
+    }
+
+    /// A table of that name elsewhere is not looked at.
+    @Test func theTableIsTheOneOfTheSearchPath() async throws {
+        try await withStore { _, connection in
+            try await connection.execute("CREATE SCHEMA other; CREATE TABLE other.state_changes (LIKE public.state_changes)")
+            #expect(try await Schema.verify(on: connection).isEmpty)
+            try await connection.execute("SET search_path = other, public")
+            let error = await #expect(throws: StoreError.self) { _ = try await Schema.verify(on: connection) }
+            #expect(error?.description.contains("primary key of state_changes is missing") == true)
+        }
+    }
+
+    @Test func aLayoutIsThatOfTheTableAndNotOfAnother() async throws {
+        try await withEmptyDatabase { address in
+            let connection = try await connect(address)
+            let layout = TableLayout(
+                clause: " WITH (fillfactor = 77)", statements: ["CREATE TABLE made AS SELECT indexname FROM pg_indexes"])
+            _ = try await Schema.create(layout, registering: [], on: connection)
+            #expect(
+                try await connection.query("SELECT relname FROM pg_class WHERE 'fillfactor=77' = ANY (reloptions)").map { $0[0] } == [
+                    "state_changes"
+                ])
+            // The statements come after the indexes.
+            #expect(try await connection.count("made WHERE indexname LIKE 'idx_state_changes%'") == 2)
+            // An existing table is left alone.
+            _ = try await Schema.create(TableLayout(clause: "", statements: ["DROP TABLE state_changes"]), registering: [], on: connection)
+            #expect(try await Schema.verify(on: connection).isEmpty)
+        }
+    }
+
+    /// Also what was made before it.
+    @Test func aLayoutThatFailsLeavesNothing() async throws {
+        try await withEmptyDatabase { address in
+            let connection = try await connect(address)
+            await #expect(throws: StoreError.self) {
+                _ = try await Schema.create(TableLayout(clause: "", statements: ["SELECT 1 / 0"]), registering: [], on: connection)
+            }
+            #expect(try await connection.count("pg_tables WHERE schemaname = 'public'") == 0)
         }
     }
 
     @Test func anEmptyDatabaseIsRefusedAndLeftEmpty() async throws {
         try await withEmptyDatabase { address in
             let connection = try await connect(address)
-            let error = await #expect(throws: StoreError.self) { try await Schema.verify(on: connection) }
+            let error = await #expect(throws: StoreError.self) { _ = try await Schema.verify(on: connection) }
             #expect(error?.description.contains("migrate up") == true)
             #expect(try await connection.count("pg_tables WHERE schemaname = 'public'") == 0)
         }

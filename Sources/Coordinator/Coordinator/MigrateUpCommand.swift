@@ -6,6 +6,7 @@ import PostgreSQL
 import Protocols
 import StateChanges
 import Store
+import Timescale
 
 /// `wallet-backend migrate up`.
 public struct MigrateUpCommand: AsyncParsableCommand {
@@ -34,14 +35,18 @@ public struct MigrateUpCommand: AsyncParsableCommand {
         let logger = log.makeLogger()
         do {
             let connection = try await ReconnectPolicy().connect(to: database, applicationName: "wallet-backend migrate up", logger: logger)
-            let done = try await Schema.create(registering: ProtocolRegistry.processors.map(\.id), on: connection)
+            let layout = try await TableLayout.best(on: connection)
+            let done = try await Schema.create(layout, registering: ProtocolRegistry.processors.map(\.id), on: connection)
+            let hypertable = try await Hypertable.find(on: connection)
             await connection.close()
+            done.notes.log(to: logger)
             logger.info(
                 "database is up to date",
                 metadata: [
                     "created": "\(done.createdTables.joined(separator: " "))",
                     "registered": "\(done.registeredProtocols.map(\.rawValue).joined(separator: " "))",
-                    "hypertable": "\(done.isHypertable)",
+                    "hypertable": "\(hypertable != nil)",
+                    "columnstore": "\(hypertable?.hasColumnstore ?? false)",
                 ])
         } catch {
             logger.critical("migrate up failed", metadata: ["cause": "\(error)"])

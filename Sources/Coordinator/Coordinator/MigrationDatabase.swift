@@ -16,6 +16,7 @@ struct MigrationDatabase: Sendable {
 
     private let session: LockedSession
     private let names: CursorNames
+    private let logger: Logger
     private let contracts = ContractReader()
     /// How long the database may be away at the start, and while the run is under way.
     private static let startPatience = ReconnectPolicy(limit: .seconds(30))
@@ -27,12 +28,14 @@ struct MigrationDatabase: Sendable {
     init(_ configuration: HistoryConfiguration, applicationName: String, logger: Logger) {
         session = LockedSession(to: configuration.database, applicationName: applicationName, logger: logger)
         names = configuration.cursorNames
+        self.logger = logger
     }
 
     /// Connects for the first time, and refuses a database whose tables do not fit.
     func open() async throws(StoreError) {
         try await session.open(Self.startPatience)
-        try await persistently { connection throws(StoreError) in try await Schema.verify(on: connection) }
+        let notes = try await persistently { connection throws(StoreError) in try await Schema.verify(on: connection) }
+        notes.log(to: logger)
     }
 
     /// Everything that phase 1 needs to know; writes nothing.

@@ -10,6 +10,8 @@ public enum SchemaDifference: Sendable, Hashable, CustomStringConvertible {
     case otherType(table: String, column: String, expected: String, found: String)
     /// The column demands a value that our rows do not always have.
     case demandsValue(table: String, column: String)
+    /// The primary key is missing or allows other rows: some could be there twice.
+    case otherKey(table: String, expected: String, found: String?)
     /// A column that we do not know demands a value.
     case unknownDemandsValue(table: String, column: String, type: String)
 
@@ -20,6 +22,8 @@ public enum SchemaDifference: Sendable, Hashable, CustomStringConvertible {
         case .missingColumn(let table, let column, let type): "\(table).\(column) (\(type)) is missing"
         case .otherType(let table, let column, let expected, let found): "\(table).\(column) has type \(found) instead of \(expected)"
         case .demandsValue(let table, let column): "\(table).\(column) is NOT NULL, but not every row has a value for it"
+        case .otherKey(let table, let expected, let found):
+            "the primary key of \(table) is \(found.map { "(\($0))" } ?? "missing") instead of (\(expected)): rows could be there twice"
         case .unknownDemandsValue(let table, let column, let type):
             "\(table).\(column) (\(type)) is unknown to this build, NOT NULL and without default, so that no row can be inserted"
         }
@@ -27,21 +31,74 @@ public enum SchemaDifference: Sendable, Hashable, CustomStringConvertible {
 }
 
 /// Compares the catalogs with the contract.
-enum SchemaInspection {
+struct SchemaInspection: Sendable {
+    /// All differences that would break reading or writing; nothing else is one (additional nullable columns, constraints).
+    let differences: [SchemaDifference]
+    /// How `state_changes` is kept otherwise than expected.
+    let notes: [SchemaNote]
+
+    /// Throws `schemaMismatch` where there are differences.
+    func notesIfUsable() throws(StoreError) -> [SchemaNote] {
+        guard differences.isEmpty else { throw .schemaMismatch(differences) }
+        return notes
+    }
+
     private struct FoundColumn {
         let type: String
         let isNotNull: Bool
         let fillsItself: Bool
     }
 
-    /// All differences that would break reading or writing; nothing else is one (additional nullable columns, indexes, constraints).
-    static func differences(in session: PostgresSession) throws(StoreError) -> [SchemaDifference] {
+    static func run(in session: PostgresSession) throws(StoreError) -> SchemaInspection {
         var differences: [SchemaDifference] = []
+        var notes: [SchemaNote] = []
         for table in TableDefinition.all {
-            let found = try StoreError.wrapping { () throws(PostgresError) in try columns(of: table.name, in: session) }
+            let (found, keys) = try StoreError.wrapping { () throws(PostgresError) in
+                (try columns(of: table.name, in: session), try indexes(of: table.name, in: session))
+            }
             differences += compare(table, found)
+            guard table.isInsertedInto, !found.isEmpty else { continue }
+            let expected = table.primaryKey.joined(separator: ", ")
+            if keys.primaryKey.map({ Set($0) }) != Set(table.primaryKey) {
+                let found = keys.primaryKey.map { $0.joined(separator: ", ") }
+                differences.append(.otherKey(table: table.name, expected: expected, found: found))
+            } else if let key = keys.primaryKey, key != table.primaryKey {
+                notes.append(.otherKeyOrder(expected: expected, found: key.joined(separator: ", ")))
+            }
+            if table.name == TableDefinition.stateChanges.name { notes += StateChangeIndexes.notes(on: keys.others) }
         }
-        return differences
+        return SchemaInspection(differences: differences, notes: notes)
+    }
+
+    /// The columns of a table's primary key, nil where it has none, and its other indexes, in the order of their names.
+    private static func indexes(
+        of table: String, in session: PostgresSession
+    ) throws(PostgresError) -> (primaryKey: [String]?, others: [TableIndex]) {
+        let rows = try session.query(
+            """
+            SELECT c.relname AS name, i.indisprimary AS is_primary,
+                   (SELECT string_agg(a.attname, ',' ORDER BY k.place) FROM unnest(i.indkey) WITH ORDINALITY AS k(number, place)
+                    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number WHERE k.place <= i.indnkeyatts) AS columns,
+                   (SELECT string_agg(pg_get_indexdef(i.indexrelid, k, true) || CASE i.indoption[k - 1] & 3
+                        WHEN 0 THEN '' WHEN 1 THEN ' DESC NULLS LAST' WHEN 2 THEN ' NULLS FIRST' ELSE ' DESC' END, ', ' ORDER BY k)
+                    FROM generate_series(1, i.indnkeyatts::integer) AS k)
+                   || CASE WHEN i.indisunique THEN ' (unique)' ELSE '' END
+                   || CASE WHEN m.amname = 'btree' THEN '' ELSE ' using ' || m.amname END
+                   || CASE WHEN i.indpred IS NULL THEN '' ELSE ' where ' || pg_get_expr(i.indpred, i.indrelid, true) END
+                   || CASE WHEN i.indisvalid THEN '' ELSE ' (not valid)' END AS keys
+            FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
+            WHERE i.indrelid = to_regclass($1) ORDER BY c.relname
+            """, [table], label: "reading the indexes of table \(table)")
+        var primaryKey: [String]?
+        var others: [TableIndex] = []
+        for row in rows {
+            if row["is_primary"] == "t" {
+                primaryKey = try row.required("columns").split(separator: ",").map(String.init)
+            } else {
+                others.append(TableIndex(name: try row.required("name"), keys: try row.required("keys")))
+            }
+        }
+        return (primaryKey, others)
     }
 
     /// The columns of a table, empty where there is none. The name is looked up as statements do it, through the search path.

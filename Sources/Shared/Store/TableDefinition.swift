@@ -39,9 +39,10 @@ struct TableDefinition: Sendable {
         self.explicitNulls = explicitNulls
     }
 
-    var createStatement: String {
+    /// - Parameter clause: what follows the list of columns.
+    func createStatement(_ clause: String = "") -> String {
         let lines = columns.map(\.sql) + ["PRIMARY KEY (\(primaryKey.joined(separator: ", ")))"]
-        return "CREATE TABLE IF NOT EXISTS \(name) (\n    \(lines.joined(separator: ",\n    "))\n)"
+        return "CREATE TABLE IF NOT EXISTS \(name) (\n    \(lines.joined(separator: ",\n    "))\n)\(clause)"
     }
 }
 
@@ -134,13 +135,4 @@ extension TableDefinition {
             Column("to_muxed_id", "text", null: true),
             Column("ledger_created_at", "timestamp with time zone"),
         ])
-
-    /// The indexes of `state_changes` beside its primary key.
-    static let stateChangeIndexes = [
-        "CREATE INDEX IF NOT EXISTS idx_state_changes_operation_id ON state_changes (operation_id)",
-        """
-        CREATE INDEX IF NOT EXISTS idx_state_changes_account_category_reason ON state_changes (account_id, state_change_category, \
-        state_change_reason, ledger_created_at DESC, to_id DESC, operation_id DESC, state_change_id DESC)
-        """,
-    ]
 }
