@@ -249,7 +249,7 @@ public actor PrivatePostgres {
         fsync = off
         full_page_writes = off
         shared_buffers = 64MB
-        max_connections = 400
+        max_connections = 1000
         $settings
         END
         }
