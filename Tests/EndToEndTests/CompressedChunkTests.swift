@@ -19,7 +19,7 @@ import Testing
     }
 
     /// A stage on TimescaleDB: 5,000 accounts have a row of another kind in the chunk of the fixture's ledgers, which is compressed; a later chunk is live
-    /// ingestion's. The policy is due at once.
+    /// ingestion's. The policy is due in three minutes: soon enough to be put off, too late to come by itself.
     private static func withTimescale(simulatorArguments: [String] = [], _ body: (Stage) async throws -> Void) async throws {
         try await Stage.with(server: PrivatePostgres.timescale(), simulatorArguments: simulatorArguments) { stage in
             let time = try firstTime(stage)
@@ -32,7 +32,8 @@ import Testing
                     FROM generate_series(1, 5001) n;
                 SELECT compress_chunk(c) FROM show_chunks('state_changes', older_than => to_timestamp(\(time) + 86400 + 43200)) c;
                 SELECT delete_job(job_id) FROM timescaledb_information.jobs WHERE hypertable_name = 'state_changes';
-                SELECT add_compression_policy('state_changes', compress_after => interval '1 day')
+                SELECT add_compression_policy(
+                    'state_changes', compress_after => interval '1 day', initial_start => now() + interval '3 minutes')
                 """)
             #expect(try await compressed(stage) == 1)
             try await body(stage)

@@ -76,7 +76,8 @@ import Testing
                     SELECT pg_cancel_backend(pid) FROM pg_stat_activity
                     WHERE datname = current_database() AND application_name LIKE 'wallet-backend writer%'
                     """)
-                _ = try #require(await run.line(from: lines) { $0.contains("round interrupted") || $0.contains("transaction cut off") }, "\(run.log)")
+                let line = await run.line(from: lines) { $0.contains("round interrupted") || $0.contains("transaction cut off") }
+                _ = try #require(line, "\(run.log)")
                 try await stage.untilWriterIsBlocked(run)
             }
             await hand.close()
