@@ -12,8 +12,11 @@ struct RPCTransportTests {
             ),
             .json(#"{"jsonrpc":"2.0","id":1,"result":{"passphrase":"Test","protocolVersion":23,"friendbotUrl":"http://f"}}"#),
         ]
-        try await LocalService.run(replies) { server, port in
-            try await withClient(port) { rpc in
+        var options = RPCOptions()
+        // Where many tests run at once, seconds pass between the two.
+        options.connectionIdleTimeout = .seconds(600)
+        try await LocalService.run(replies) { [options] server, port in
+            try await withClient(port, options: options) { rpc in
                 let health = try await rpc.health()
                 #expect((health.latestLedger, health.oldestLedger) == (9, 2))
                 let network = try await rpc.network()
