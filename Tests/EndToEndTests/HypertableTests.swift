@@ -30,7 +30,7 @@ import Testing
             let migration = try await stage.migrate()
             try await stage.expectComplete()
             let live = try stage.ingestion()
-            _ = try #require(await live.line(containing: "state_changes is not kept as expected"), "\(live.log)")
+            _ = try #require(await live.line(containing: "resuming after"), "\(live.log)")
             try await stage.end(live)
             for run in [migration, live] {
                 let warnings = run.lines(containing: "state_changes is not kept as expected")

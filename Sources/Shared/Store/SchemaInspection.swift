@@ -56,7 +56,6 @@ struct SchemaInspection: Sendable {
             let found = try StoreError.wrapping { () throws(PostgresError) in try columns(of: table.name, in: session) }
             differences += compare(table, found)
             guard table.isInsertedInto, !found.isEmpty else { continue }
-            // Only of these: the server locks a table to say what its indexes are.
             let keys = try StoreError.wrapping { () throws(PostgresError) in try indexes(of: table.name, in: session) }
             let expected = table.primaryKey.joined(separator: ", ")
             if keys.primaryKey.map({ Set($0) }) != Set(table.primaryKey) {
@@ -71,21 +70,22 @@ struct SchemaInspection: Sendable {
     }
 
     /// The columns of a table's primary key, nil where it has none, and its other indexes, in the order of their names.
+    ///
+    /// From the catalogs alone: `pg_get_indexdef` and `pg_get_expr` would wait for whoever has locked the table.
     private static func indexes(
         of table: String, in session: PostgresSession
     ) throws(PostgresError) -> (primaryKey: [String]?, others: [TableIndex]) {
         let rows = try session.query(
             """
             SELECT c.relname AS name, i.indisprimary AS is_primary,
-                   (SELECT string_agg(a.attname, ',' ORDER BY k.place) FROM unnest(i.indkey) WITH ORDINALITY AS k(number, place)
-                    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number WHERE k.place <= i.indnkeyatts) AS columns,
-                   (SELECT string_agg(pg_get_indexdef(i.indexrelid, k, true) || CASE i.indoption[k - 1] & 3
-                        WHEN 0 THEN '' WHEN 1 THEN ' DESC NULLS LAST' WHEN 2 THEN ' NULLS FIRST' ELSE ' DESC' END, ', ' ORDER BY k)
-                    FROM generate_series(1, i.indnkeyatts::integer) AS k)
-                   || CASE WHEN i.indisunique THEN ' (unique)' ELSE '' END
-                   || CASE WHEN m.amname = 'btree' THEN '' ELSE ' using ' || m.amname END
-                   || CASE WHEN i.indpred IS NULL THEN '' ELSE ' where ' || pg_get_expr(i.indpred, i.indrelid, true) END
-                   || CASE WHEN i.indisvalid THEN '' ELSE ' (not valid)' END AS keys
+                   (SELECT string_agg(coalesce(a.attname, 'an expression') || CASE k.options & 3
+                        WHEN 0 THEN '' WHEN 1 THEN ' DESC NULLS LAST' WHEN 2 THEN ' NULLS FIRST' ELSE ' DESC' END, ', ' ORDER BY k.place)
+                    FROM unnest(i.indkey, i.indoption) WITH ORDINALITY AS k(number, options, place)
+                    LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+                    WHERE k.place <= i.indnkeyatts) AS keys,
+                   CASE WHEN i.indisunique THEN ', unique' ELSE '' END || CASE WHEN m.amname = 'btree' THEN '' ELSE ', ' || m.amname END
+                   || CASE WHEN i.indpred IS NULL THEN '' ELSE ', partial' END
+                   || CASE WHEN i.indisvalid THEN '' ELSE ', not valid' END AS kind
             FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
             WHERE i.indrelid = to_regclass($1) ORDER BY c.relname
             """, [table], label: "reading the indexes of table \(table)")
@@ -93,9 +93,9 @@ struct SchemaInspection: Sendable {
         var others: [TableIndex] = []
         for row in rows {
             if row["is_primary"] == "t" {
-                primaryKey = try row.required("columns").split(separator: ",").map(String.init)
+                primaryKey = try row.required("keys").split(separator: ", ").map(String.init)
             } else {
-                others.append(TableIndex(name: try row.required("name"), keys: try row.required("keys")))
+                others.append(TableIndex(name: try row.required("name"), keys: try row.required("keys") + row.required("kind")))
             }
         }
         return (primaryKey, others)
