@@ -196,6 +196,7 @@ public actor PrivatePostgres {
     private static let script = """
         folder=$1; programs=$2; owner=$3; settings=$4
         trap '' INT TERM HUP PIPE
+        paused=
         cd "$folder" || exit 1
         if [ -n "$owner" ]; then chown "$owner" "$folder"; fi
         as_owner() {
@@ -224,20 +225,33 @@ public actor PrivatePostgres {
                 *) return 1 ;;
             esac
         }
-        pause() {
-            # The main process first: it starts no further ones then.
-            kill -STOP "$(head -n 1 data/postmaster.pid)" || return 1
+        stop_process() {
+            paused="$paused $1"
+            kill -STOP "$1" 2>/dev/null
             tries=0
-            for process in $(processes); do
-                kill -STOP "$process" 2>/dev/null
-                until stopped "$process"; do
-                    tries=$((tries + 1))
-                    if [ $tries -ge 600 ]; then return 1; fi
-                    sleep 0.05
+            until stopped "$1"; do
+                tries=$((tries + 1))
+                if [ $tries -ge 600 ]; then return 1; fi
+                sleep 0.05
+            done
+        }
+        pause() {
+            # The main process first: it starts no further ones then. The list of the others may miss some while others end: it is read until nobody
+            # in it runs.
+            stop_process "$(head -n 1 data/postmaster.pid)" || return 1
+            running=yes
+            while [ -n "$running" ]; do
+                running=
+                for process in $(processes); do
+                    stopped "$process" || { running=yes; stop_process "$process" || return 1; }
                 done
             done
         }
-        resume() { kill -CONT $(processes) 2>/dev/null; }
+        resume() {
+            # Those that were stopped, not those that are listed now. One may have ended: that is no failure.
+            for process in $paused; do kill -CONT "$process" 2>/dev/null; done
+            paused=
+        }
         demote() {
             as_owner "$programs/pg_ctl" -D data -w -t 120 -m fast stop && as_owner touch data/standby.signal && start
         }
