@@ -295,6 +295,15 @@ private func commits(_ actions: [Machine.Action]) -> [LedgerRange] {
         }
     }
 
+    /// It must not stay under way for good, whoever gave it up.
+    @Test func aGroupThatIsGivenUpAlthoughItIsWantedInterruptsTheRound() {
+        var bench = Bench.inRound()
+        _ = bench.offer(header(11...20))
+        _ = bench.part(header(11...20))
+        let actions = bench.take(.commitFailed(CommitFailure(reason: "given up", kind: .abandoned)))
+        #expect(actions == [.send(.interrupted(round: 1, reason: "given up", permanent: false)), .send(.ready)])
+    }
+
     /// A slow database gets a group in several transactions.
     @Test func everyTransactionOfAGroupIsReported() {
         var bench = Bench.inRound()

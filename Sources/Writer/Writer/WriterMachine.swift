@@ -419,8 +419,9 @@ package struct WriterMachine<Peer: Hashable & Sendable, Payload: Hashable & Send
 
     private mutating func commitFailed(_ failure: CommitFailure, _ actions: inout [Action]) {
         guard case .committing(let registration, let round) = database else { return }
+        let isWanted = registration == self.registration && isRoundUnderWay && round == self.round
         // Nobody waits for it: that is why.
-        if failure.kind == .abandoned { return database = .idle }
+        if failure.kind == .abandoned, !isWanted { return database = .idle }
         actions.append(.notice(Notice(level: .error, text: "commit failed", round: round, reason: failure.reason)))
         failures += 1
         switch failure.kind {
@@ -515,7 +516,7 @@ package struct CommitFailure: Error, Hashable, Sendable, CustomStringConvertible
         case mayPass
         /// Nothing is committed, and it would not be another time.
         case refused
-        /// It was not begun, for nobody waits for it any more.
+        /// Nothing is committed; it was given up, as is done where nobody waits for it any more.
         case abandoned
     }
 
