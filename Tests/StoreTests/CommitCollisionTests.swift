@@ -28,40 +28,40 @@ import Testing
         }
     }
 
-    /// What was waited for may have taken long: the oldest ledger counts as it is then.
-    @Test func theOldestLedgerIsReadWhenTheCursorsAreHeld() async throws {
+    /// Retention moves on to a ledger while the commit waits for another session, which holds something in a transaction.
+    private static func movingRetention(
+        to oldest: UInt32, while held: String, _ check: (StateChangeCommit.Result, PostgresConnection) async throws -> Void
+    ) async throws {
         try await withStore { address, connection in
             try await connection.setHistoryCursor("SEP41", "99")
             try await connection.setCursor("oldest_ingest_ledger", "100")
             let other = try await connect(address)
             let observer = try await connect(address)
             let pid = try #require(await connection.backendPID)
-            try await other.execute("BEGIN; SELECT FROM ingest_store WHERE key = 'protocol_SEP41_history_cursor' FOR UPDATE")
+            try await other.execute("BEGIN; " + held)
             let commit = StateChangeCommit(ledgers: 100...109, rows: Self.commit.rows, oldestName: "oldest_ingest_ledger")
             let writing = Task { try await commit.run(on: connection) }
             try await observer.waitUntilBlocked(backend: pid)
-            try await observer.setCursor("oldest_ingest_ledger", "101")
+            try await observer.setCursor("oldest_ingest_ledger", "\(oldest)")
             try await other.query("ROLLBACK")
-            #expect(try await writing.value.belowOldest == 101)
+            try await check(try await writing.value, connection)
+        }
+    }
+
+    /// What was waited for may have taken long: the oldest ledger counts as it is then.
+    @Test func theOldestLedgerIsReadWhenTheCursorsAreHeld() async throws {
+        let held = "SELECT FROM ingest_store WHERE key = 'protocol_SEP41_history_cursor' FOR UPDATE"
+        try await Self.movingRetention(to: 101, while: held) { result, connection async throws in
+            #expect(result.belowOldest == 101)
             #expect(try await connection.count("state_changes") == 0)
         }
     }
 
     /// Retention does not wait for a commit that is under way, nor the commit for retention.
     @Test func retentionMovesOnBesideACommit() async throws {
-        try await withStore { address, connection in
-            try await connection.setHistoryCursor("SEP41", "99")
-            try await connection.setCursor("oldest_ingest_ledger", "100")
-            let other = try await connect(address)
-            let observer = try await connect(address)
-            let pid = try #require(await connection.backendPID)
-            try await other.execute("BEGIN; LOCK TABLE state_changes IN ACCESS EXCLUSIVE MODE")
-            let commit = StateChangeCommit(ledgers: 100...109, rows: Self.commit.rows, oldestName: "oldest_ingest_ledger")
-            let writing = Task { try await commit.run(on: connection) }
-            try await observer.waitUntilBlocked(backend: pid)
-            try await observer.setCursor("oldest_ingest_ledger", "105")
-            try await other.query("ROLLBACK")
-            #expect(try await writing.value.storedRows == 10)
+        try await Self.movingRetention(to: 105, while: "LOCK TABLE state_changes IN ACCESS EXCLUSIVE MODE") {
+            result, connection async throws in
+            #expect(result.storedRows == 10)
             #expect(try await connection.historyCursor("SEP41") == "109")
         }
     }

@@ -88,17 +88,25 @@ import Testing
         }
     }
 
-    @Test(arguments: [101, 105, 110, 2_147_483_647])
-    func nothingIsWrittenOfARangeThatBeginsBelowTheOldestLedger(oldest: UInt32) async throws {
+    /// A commit of both protocols, of which only the first one's cursor stands right, where this is said to be the oldest ledger.
+    private static func commit(
+        oldest: String?, _ check: (StateChangeCommit.Result, PostgresConnection) async throws -> Void
+    ) async throws {
         try await withStore { _, connection in
-            try await connection.setCursor("the 'oldest'", "\(oldest)")
+            if let oldest { try await connection.setCursor("the 'oldest'", oldest) }
             try await connection.setHistoryCursor("SEP41", "99")
             try await connection.setHistoryCursor("SEP50", "105")
             let commit = StateChangeCommit(
                 ledgers: 100...109,
                 rows: [Tuples.rows("SEP41", ledgers: 100...109), Tuples.rows("SEP50", ledgers: 100...109, base: 3 << 40)],
                 oldestName: "the 'oldest'")
-            let result = try await commit.run(on: connection)
+            try await check(try await commit.run(on: connection), connection)
+        }
+    }
+
+    @Test(arguments: [101, 105, 110, 2_147_483_647])
+    func nothingIsWrittenOfARangeThatBeginsBelowTheOldestLedger(oldest: UInt32) async throws {
+        try await Self.commit(oldest: "\(oldest)") { result, connection async throws in
             #expect(result.belowOldest == oldest)
             #expect(result.outcomes.isEmpty)
             #expect(result.storedRows == 0)
@@ -111,15 +119,7 @@ import Testing
     /// Whatever is said to be the oldest ledger where that is no ledger at all: what went through before goes on.
     @Test(arguments: ["100", "1", "0", nil, "soon", "0200", "-1"])
     func aRangeThatIsKeptIsWrittenAndSoIsOneOfWhichNobodyKnows(oldest: String?) async throws {
-        try await withStore { _, connection in
-            if let oldest { try await connection.setCursor("oldest_ingest_ledger", oldest) }
-            try await connection.setHistoryCursor("SEP41", "99")
-            try await connection.setHistoryCursor("SEP50", "105")
-            let commit = StateChangeCommit(
-                ledgers: 100...109,
-                rows: [Tuples.rows("SEP41", ledgers: 100...109), Tuples.rows("SEP50", ledgers: 100...109, base: 3 << 40)],
-                oldestName: "oldest_ingest_ledger")
-            let result = try await commit.run(on: connection)
+        try await Self.commit(oldest: oldest) { result, connection async throws in
             #expect(result.belowOldest == nil)
             #expect(result.outcomes == ["SEP41": .swapped, "SEP50": .refused(.ledger(105))])
             #expect(try await connection.historyCursor("SEP41") == "109")
