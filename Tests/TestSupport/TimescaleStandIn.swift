@@ -14,7 +14,7 @@ public enum TimescaleStandIn {
             CREATE SCHEMA _timescaledb_catalog;
             CREATE TABLE calls (number serial, call text);
             CREATE TABLE timescaledb_information.hypertables AS
-                SELECT current_schema()::text AS hypertable_schema, 'state_changes'::text AS hypertable_name;
+                SELECT current_schema()::text AS hypertable_schema, 'state_changes'::text AS hypertable_name, true AS compression_enabled;
             CREATE TABLE _timescaledb_catalog.chunk AS
                 SELECT n AS id, current_schema()::text AS schema_name, 'chunk_' || n AS table_name FROM generate_series(1, \(chunks)) n;
             CREATE TABLE timescaledb_information.chunks AS

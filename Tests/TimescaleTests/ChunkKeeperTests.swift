@@ -14,6 +14,7 @@ import Timescale
 
     private struct Bench {
         let keeper: ChunkKeeper
+        let database: ConnectionString
         let connection: PostgresConnection
         let log: LogRecorder
 
@@ -30,7 +31,8 @@ import Timescale
             try await connection.query("CREATE TABLE state_changes ()")
             if let chunks { try await TimescaleStandIn.make(on: connection, chunks: chunks, from: 1_700_049_600, rows: 100_000) }
             let log = LogRecorder()
-            let bench = Bench(keeper: ChunkKeeper(database: database, logger: log.logger), connection: connection, log: log)
+            let bench = Bench(
+                keeper: ChunkKeeper(database: database, logger: log.logger), database: database, connection: connection, log: log)
             await bench.keeper.begin(.auto)
             try await body(bench)
             await bench.keeper.finish(inGoodOrder: false)
@@ -81,6 +83,32 @@ import Timescale
             let job = try await bench.connection.query(
                 "SELECT next_start < now() + interval '6 minutes' AS soon, scheduled FROM timescaledb_information.jobs")
             #expect(job.first?["soon"] == "t" && job.first?["scheduled"] == "t")
+        }
+    }
+
+    /// The run after a death finds the chunks open, and the policy put off: it lets it start as if it had done both itself.
+    @Test func theRunAfterADeathStartsThePolicy() async throws {
+        try await Self.with(chunks: 2) { bench in
+            try await bench.write(Self.noon)
+            await bench.keeper.finish(inGoodOrder: false)
+            let next = ChunkKeeper(database: bench.database, logger: bench.log.logger)
+            await next.begin(.auto)
+            try await next.prepare(Self.noon...Self.noon, rows: 10_000, ledgers: 100)
+            await next.finish(inGoodOrder: true)
+            #expect(try await bench.calls() == ["postpone 1000", "decompress chunk_1", "start 1000"])
+        }
+    }
+
+    @Test func aPolicyThatHasNothingToDoIsLeftToItsTime() async throws {
+        try await Self.with(chunks: 2) { bench in
+            try await bench.connection.execute(
+                """
+                UPDATE timescaledb_information.chunks SET is_compressed = false;
+                UPDATE timescaledb_information.jobs SET next_start = now() + interval '1 hour'
+                """)
+            try await bench.write(Self.noon)
+            await bench.keeper.finish(inGoodOrder: true)
+            #expect(try await bench.calls().isEmpty)
         }
     }
 

@@ -133,13 +133,19 @@ private func at(_ days: Double) -> ClosedRange<Int64> {
     private static func survey(
         _ chunks: [Chunk] = [chunk(0), chunk(1, compressed: false)], owner: Bool = true, free: Int? = nil
     ) -> ChunkSurvey {
-        ChunkSurvey(chunks: chunks, role: "reader", owner: "keeper", isOwner: owner, freeBytes: free)
+        ChunkSurvey(
+            Hypertable(
+                schema: "public", name: "state_changes", owner: "keeper", role: "reader", isOwner: owner, hasColumnstore: true,
+                functions: "timescale"),
+            chunks: chunks, freeBytes: free)
     }
 
     @Test func nothingIsRefusedWithoutCompressedChunks() {
         for mode in CompressedChunks.allCases {
             #expect(Self.survey([], owner: false, free: 0).refusal(mode) == nil)
             #expect(Self.survey([chunk(0, compressed: false)], owner: false, free: 0).refusal(mode) == nil)
+            // The newest one is live ingestion's, compressed or not.
+            #expect(Self.survey([chunk(0, compressed: false), chunk(1)], owner: false, free: 0).refusal(mode) == nil)
         }
     }
 
@@ -152,6 +158,7 @@ private func at(_ days: Double) -> ClosedRange<Int64> {
         let text = try #require(Self.survey(owner: false).refusal(.auto))
         for part in [
             "1 of the 2 chunks", "Only keeper", "reader is not", "seconds_to_decompress 1.10", "GRANT keeper TO reader",
+            "SELECT timescale.alter_job(", "timescale.decompress_chunk(chunk, true)", "SELECT timescale.show_chunks(",
             "newer_than => timestamptz '2000-01-01T00:00:00Z', older_than => timestamptz '2000-01-02T00:00:00Z'",
             "--compressed-chunks write",
         ] { #expect(text.contains(part), "\(text)") }

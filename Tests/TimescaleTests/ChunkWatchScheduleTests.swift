@@ -3,12 +3,13 @@ import Testing
 import Timescale
 
 @Suite struct ChunkWatchScheduleTests {
-    private static let day: UInt64 = 86_400
+    private static let day: Int64 = 86_400_000_000
     private let start = ContinuousClock.now
 
-    private func chunk(day: UInt64, compressed: Bool) -> WatchedChunk {
-        let first = Int64(day * Self.day)
-        return WatchedChunk(name: "chunk \(day)", closeTimes: first..<(first + Int64(Self.day)), isCompressed: compressed, remedy: "")
+    private func chunk(day: Int64, compressed: Bool) -> Chunk {
+        Chunk(
+            name: "chunk \(day)", times: (day * Self.day)..<((day + 1) * Self.day), isCompressed: compressed, rows: 0, batches: 0, bytes: 0,
+            compressedBytes: 0)
     }
 
     @Test func theFirstLedgerIsAskedAboutAndThenEachNewChunk() {
@@ -28,6 +29,10 @@ import Timescale
         #expect(!schedule.isDue(Self.day, at: start))
         #expect(!schedule.isDue(2 * Self.day - 1, at: start))
         #expect(schedule.isDue(2 * Self.day, at: start))
+        // Before 2000, too.
+        _ = schedule.answered(nil, to: -5, at: start)
+        #expect(!schedule.isDue(-1, at: start) && !schedule.isDue(-Self.day, at: start))
+        #expect(schedule.isDue(0, at: start))
     }
 
     @Test func aChunkIsAskedAboutAgainAfterAWhile() {

@@ -166,13 +166,12 @@ struct HistoryRun: Sendable {
         if survey.compressed.isEmpty { return }
         logger.notice(
             "rows will go into compressed chunks",
-            metadata: Dictionary(uniqueKeysWithValues: survey.facts.map { ($0.name, "\($0.value)") }).merging(
-                ["mode": "\(configuration.compressedChunks.rawValue)"]) { $1 })
+            metadata: survey.metadata.merging(["mode": "\(configuration.compressedChunks.rawValue)"]) { $1 })
         for chunk in survey.chunks {
             logger.debug(
                 "chunk",
                 metadata: [
-                    "chunk": "\(chunk.name)", "from": "\(ChunkSurvey.text(of: chunk.times.lowerBound))",
+                    "chunk": "\(chunk.name)", "from": "\(chunk.period.from)",
                     "compressed": "\(chunk.isCompressed)",
                     "rows": "\(chunk.rows)", "batches": "\(chunk.batches)", "bytes": "\(chunk.bytes)",
                     "compressed_bytes": "\(chunk.compressedBytes)",

@@ -1,3 +1,5 @@
+internal import Foundation
+
 /// A chunk of the hypertable `state_changes`: the rows of a stretch of close times.
 public struct Chunk: Sendable, Hashable {
     /// Schema and name, quoted for SQL.
@@ -24,6 +26,14 @@ public struct Chunk: Sendable, Hashable {
         self.batches = batches
         self.bytes = bytes
         self.compressedBytes = compressedBytes
+    }
+
+    /// The first close time, and the first one after it, for messages.
+    public var period: (from: String, to: String) { (Self.text(of: times.lowerBound), Self.text(of: times.upperBound)) }
+
+    /// A close time (microseconds since 2000-01-01) for messages: UTC, without fractions of a second.
+    public static func text(of time: Int64) -> String {
+        Date(timeIntervalSince1970: Double(time / 1_000_000) + 946_684_800).formatted(.iso8601)
     }
 }
 

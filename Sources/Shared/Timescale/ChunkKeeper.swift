@@ -31,7 +31,7 @@ public actor ChunkKeeper {
         case unknown
         /// There is nothing to do.
         case plain
-        case hypertable(ChunkCatalog)
+        case hypertable(Hypertable)
     }
 
     private enum Work {
@@ -50,21 +50,22 @@ public actor ChunkKeeper {
     private let clock = ContinuousClock()
     private var plan = ChunkPlan(.auto)
     private var table = Table.unknown
-    /// For the catalogue and the policy, never for long.
-    private var watch: PostgresConnection?
-    /// For one chunk at a time.
-    private var labour: PostgresConnection?
+    /// For the catalogue and the policy, never busy for long.
+    private var catalogueConnection: PostgresConnection?
+    /// Busy with one chunk at a time.
+    private var chunkConnection: PostgresConnection?
     private var background: (work: Work, task: Task<Void, Never>)?
-    private var isRead: ContinuousClock.Instant?
-    private var isHeld: ContinuousClock.Instant?
-    private var mayHold = true
+    private var lastRead: ContinuousClock.Instant?
+    private var lastPostponed: ContinuousClock.Instant?
+    private var mayPostpone = true
+    /// Chunks of which it was said that they are written as they are.
     private var said: Set<String> = []
 
     private static let patience = ReconnectPolicy(limit: .seconds(60))
     /// How old the list of chunks may be: the policy, or an operator, changes it too.
     private static let readEvery = Duration.seconds(10)
-    private static let holdEvery = Duration.seconds(60)
-    private static let holdSeconds = 300
+    private static let postponeEvery = Duration.seconds(60)
+    private static let postponedSeconds = 300
     /// Queries and commits of others must not queue for long behind our wait for a chunk's lock.
     private static let lockPatience = "SET lock_timeout = '5s'"
 
@@ -77,27 +78,27 @@ public actor ChunkKeeper {
     /// A round begins: whatever was known is asked again.
     public func begin(_ mode: CompressedChunks) {
         if plan.mode != mode { plan = ChunkPlan(mode) }
-        isRead = nil
-        table = .unknown
+        lastRead = nil
+        if case .plain = table { table = .unknown }
     }
 
     // MARK: around a transaction
 
-    /// Sees to it that rows of so many ledgers, with these close times (microseconds since 2000-01-01) can be written, as fast as the chunks allow. Returns at once on a table that
-    /// is no hypertable. A cancelled task stops waiting, and what it waited for is rolled back.
+    /// Sees to it that rows of so many ledgers, with these close times (microseconds since 2000-01-01) can be written, as fast as the chunks allow.
+    /// Returns at once on a table that is no hypertable. A cancelled task stops waiting, and what it waited for is rolled back.
     public func prepare(_ times: ClosedRange<Int64>, rows: Int, ledgers: Int) async throws(ChunkFailure) {
         if case .plain = table { return }
         do {
-            guard let catalog = try await catalog() else { return }
-            try await hold(catalog)
+            guard let hypertable = try await hypertable() else { return }
+            await postponePolicy(hypertable)
             while true {
-                try await read(catalog, times)
+                try await read(hypertable, times)
                 switch plan.step(before: times, rows: rows, ledgers: ledgers) {
                 case .write:
                     sayWhatIsWrittenAsItIs(times, rows, ledgers)
-                    startBackground(catalog)
+                    startBackground(hypertable)
                     return
-                case .decompress(let chunk): try await decompress(chunk, catalog)
+                case .decompress(let chunk): try await decompress(chunk, hypertable)
                 case .refuse(let chunk):
                     throw ChunkFailure(
                         kind: .refused,
@@ -111,7 +112,7 @@ public actor ChunkKeeper {
         } catch let error as StoreError {
             throw await failure(error)
         } catch {
-            throw ChunkFailure(kind: .cancelled, description: "\(error)")
+            throw ChunkFailure(kind: error is CancellationError ? .cancelled : .mayPass, description: "\(error)")
         }
     }
 
@@ -133,69 +134,72 @@ public actor ChunkKeeper {
     public func finish(inGoodOrder: Bool) async {
         background?.task.cancel()
         await background?.task.value
-        if inGoodOrder, case .hypertable(let catalog) = table, plan.openChunks > 0 {
-            let moved = try? await ask { session throws(PostgresError) in try catalog.startPolicy(in: session) }
-            logger.info(
-                moved ?? 0 > 0
-                    ? "decompressed chunks are left to the compression policy, which starts now"
-                    : "decompressed chunks are left as they are",
-                metadata: ["chunks": "\(plan.openChunks)"])
+        if inGoodOrder, case .hypertable(let hypertable) = table, lastPostponed != nil {
+            // A run before this one may have died, and left chunks open and the policy put off.
+            let within = plan.openChunks > 0 ? nil : Self.postponedSeconds
+            let moved = try? await ask { session throws(PostgresError) in try hypertable.startPolicy(within: within, in: session) }
+            if plan.openChunks > 0 || moved ?? 0 > 0 {
+                logger.info(
+                    moved ?? 0 > 0
+                        ? "decompressed chunks are left to the compression policy, which starts now"
+                        : "decompressed chunks are left as they are",
+                    metadata: ["chunks": "\(plan.openChunks)"])
+            }
         }
-        await watch?.close()
-        await labour?.close()
-        watch = nil
-        labour = nil
+        await catalogueConnection?.close()
+        await chunkConnection?.close()
+        catalogueConnection = nil
+        chunkConnection = nil
     }
 
     // MARK: what the catalogue says
 
-    private func catalog() async throws -> ChunkCatalog? {
+    private func hypertable() async throws -> Hypertable? {
         switch table {
         case .plain: return nil
-        case .hypertable(let catalog): return catalog
+        case .hypertable(let hypertable): return hypertable
         case .unknown:
-            let found = try await ask { session throws(PostgresError) in try ChunkCatalog.find(in: session) }
-            table = found.map { .hypertable($0) } ?? .plain
-            guard let found else {
-                await watch?.close()
-                watch = nil
-                return nil
+            let found = try await ask { session throws(PostgresError) in try Hypertable.find(in: session) }
+            if let found, found.hasColumnstore {
+                table = .hypertable(found)
+                return found
             }
-            return found
+            table = .plain
+            await catalogueConnection?.close()
+            catalogueConnection = nil
+            return nil
         }
     }
 
-    private func read(_ catalog: ChunkCatalog, _ times: ClosedRange<Int64>) async throws {
-        if let isRead, clock.now - isRead < Self.readEvery { return }
-        let chunks = try await ask { session throws(PostgresError) in try catalog.chunks(in: session) }
+    private func read(_ hypertable: Hypertable, _ times: ClosedRange<Int64>) async throws {
+        if let lastRead, clock.now - lastRead < Self.readEvery { return }
+        let chunks = try await ask { session throws(PostgresError) in try hypertable.chunks(in: session) }
         plan.read(chunks)
-        let isFirst = isRead == nil
-        isRead = clock.now
-        let ahead = plan.compressed(from: times.lowerBound)
-        if isFirst, !ahead.isEmpty {
-            logger.info(
-                "compressed chunks ahead",
-                metadata: [
-                    "chunks": "\(ahead.count)", "rows": "\(ahead.reduce(0) { $0 + $1.rows })", "mode": "\(plan.mode.rawValue)",
-                    "seconds_to_decompress": "\(ahead.reduce(0) { $0 + Int(ChunkCosts.decompression(of: $1)) })",
-                ])
+        let isFirst = lastRead == nil
+        lastRead = clock.now
+        let ahead = ChunkSurvey(hypertable, chunks: chunks).from(times.lowerBound)
+        if isFirst, !ahead.compressed.isEmpty {
+            logger.info("compressed chunks ahead", metadata: ahead.metadata.merging(["mode": "\(plan.mode.rawValue)"]) { $1 })
         }
     }
 
-    /// Nobody may compress the chunk that is being written.
-    private func hold(_ catalog: ChunkCatalog) async throws {
-        guard mayHold, isHeld.map({ clock.now - $0 >= Self.holdEvery }) ?? true else { return }
-        isHeld = clock.now
+    /// Nobody may compress the chunk that is being written. Whatever fails here, the rows are written; then perhaps slowly.
+    private func postponePolicy(_ hypertable: Hypertable) async {
+        guard mayPostpone, lastPostponed.map({ clock.now - $0 >= Self.postponeEvery }) ?? true else { return }
+        lastPostponed = clock.now
         do throws(StoreError) {
-            let moved = try await ask { session throws(PostgresError) in try catalog.postponePolicy(seconds: Self.holdSeconds, in: session)
+            let moved = try await ask { session throws(PostgresError) in
+                try hypertable.postponePolicy(seconds: Self.postponedSeconds, in: session)
             }
-            if moved > 0 { logger.debug("the compression policy is put off", metadata: ["minutes": "\(Self.holdSeconds / 60)"]) }
+            if moved > 0 { logger.debug("the compression policy is put off", metadata: ["minutes": "\(Self.postponedSeconds / 60)"]) }
         } catch {
-            guard error.underlying?.sqlState == "42501" else { throw error }
-            mayHold = false
+            if Task.isCancelled { return }
+            mayPostpone = error.underlying?.sqlState != "42501"
             logger.warning(
-                "the compression policy cannot be put off: where it compresses the chunk that is being written, that becomes slow",
-                metadata: ["role": "\(catalog.role)", "owner": "\(catalog.owner)", "cause": "\(error)"])
+                mayPostpone
+                    ? "the compression policy was not put off, trying again in a minute"
+                    : "the compression policy cannot be put off: where it compresses the chunk that is being written, that becomes slow",
+                metadata: ["role": "\(hypertable.role)", "owner": "\(hypertable.owner)", "cause": "\(error)"])
         }
     }
 
@@ -215,7 +219,7 @@ public actor ChunkKeeper {
 
     // MARK: one chunk at a time
 
-    private func decompress(_ chunk: Chunk, _ catalog: ChunkCatalog) async throws {
+    private func decompress(_ chunk: Chunk, _ hypertable: Hypertable) async throws {
         while let background {
             // The chunk itself, or one whose end has to be awaited.
             await withTaskCancellationHandler {
@@ -226,16 +230,16 @@ public actor ChunkKeeper {
             try Task.checkCancellation()
             if background.work.chunk.name == chunk.name { return }
         }
-        try await run(.decompress(chunk), catalog, isAhead: false)
+        try await run(.decompress(chunk), hypertable, isAhead: false)
     }
 
-    private func startBackground(_ catalog: ChunkCatalog) {
+    private func startBackground(_ hypertable: Hypertable) {
         guard background == nil, let work = plan.ahead.map({ Work.decompress($0) }) ?? plan.behind.map({ Work.compress($0) }) else {
             return
         }
         let task = Task {
             do {
-                try await run(work, catalog, isAhead: true)
+                try await run(work, hypertable, isAhead: true)
             } catch {
                 // The writer meets it again when it comes to the chunk.
                 logger.debug("chunk not done ahead", metadata: ["chunk": "\(work.chunk.name)", "cause": "\(error)"])
@@ -245,16 +249,16 @@ public actor ChunkKeeper {
         background = (work, task)
     }
 
-    private func run(_ work: Work, _ catalog: ChunkCatalog, isAhead: Bool) async throws {
+    private func run(_ work: Work, _ hypertable: Hypertable, isAhead: Bool) async throws {
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
-                try await self.carryOut(work, isAhead: isAhead)
+                try await self.carryOut(work, hypertable, isAhead: isAhead)
                 return true
             }
             group.addTask {
                 while true {
-                    try await Task.sleep(for: Self.holdEvery)
-                    try await self.hold(catalog)
+                    try await Task.sleep(for: Self.postponeEvery)
+                    await self.postponePolicy(hypertable)
                 }
             }
             _ = try await group.next()
@@ -262,16 +266,16 @@ public actor ChunkKeeper {
         }
     }
 
-    private func carryOut(_ work: Work, isAhead: Bool) async throws {
+    private func carryOut(_ work: Work, _ hypertable: Hypertable, isAhead: Bool) async throws {
         let chunk = work.chunk
         let (verb, statement) =
             switch work {
-            case .decompress: ("decompress", "SELECT decompress_chunk($1::regclass, true)")
-            case .compress: ("compress", "SELECT compress_chunk($1::regclass, true)")
+            case .decompress: ("decompress", "SELECT \(hypertable.functions).decompress_chunk($1::regclass, true)")
+            case .compress: ("compress", "SELECT \(hypertable.functions).compress_chunk($1::regclass, true)")
             }
         let began = clock.now
         var metadata: Logger.Metadata = [
-            "chunk": "\(chunk.name)", "from": "\(ChunkSurvey.text(of: chunk.times.lowerBound))", "rows": "\(chunk.rows)",
+            "chunk": "\(chunk.name)", "from": "\(chunk.period.from)", "rows": "\(chunk.rows)",
             "megabytes": "\(chunk.bytes >> 20)",
         ]
         let expected = if case .decompress = work { ChunkCosts.decompression(of: chunk) } else { ChunkCosts.compression(of: chunk) }
@@ -280,7 +284,7 @@ public actor ChunkKeeper {
             metadata: metadata.merging(["expected_seconds": "\(Int(expected.rounded(.up)))"]) { $1 })
         while true {
             do throws(StoreError) {
-                let connection = try await labourer()
+                let connection = try await connectionForChunks()
                 try await connection.perform { session throws(StoreError) in
                     do throws(PostgresError) {
                         _ = try session.query(statement, [chunk.name], label: "\(verb)ing chunk \(chunk.name)")
@@ -290,7 +294,7 @@ public actor ChunkKeeper {
                 }
                 break
             } catch {
-                if error.needsNewConnection { labour = nil }
+                if error.needsNewConnection { chunkConnection = nil }
                 switch error.underlying?.kind {
                 case .undefinedTable:
                     logger.info("the chunk is gone: retention has dropped it", metadata: ["chunk": "\(chunk.name)"])
@@ -314,33 +318,34 @@ public actor ChunkKeeper {
 
     // MARK: connections
 
-    private func labourer() async throws(StoreError) -> PostgresConnection {
-        if let labour { return labour }
+    private func connectionForChunks() async throws(StoreError) -> PostgresConnection {
+        if let chunkConnection { return chunkConnection }
         let fresh = try await Self.patience.connect(to: database, applicationName: "wallet-backend writer, chunks", logger: logger)
         try await fresh.perform { session throws(StoreError) in
             do throws(PostgresError) { _ = try session.execute(Self.lockPatience, label: "setting lock_timeout") } catch {
                 throw .database(error)
             }
         }
-        labour = fresh
+        chunkConnection = fresh
         return fresh
     }
 
     private func ask<Value: Sendable>(_ question: @Sendable (PostgresSession) throws(PostgresError) -> Value) async throws(StoreError)
         -> Value
     {
-        if watch == nil {
-            watch = try await Self.patience.connect(to: database, applicationName: "wallet-backend writer, catalogue", logger: logger)
+        if catalogueConnection == nil {
+            catalogueConnection = try await Self.patience.connect(
+                to: database, applicationName: "wallet-backend writer, catalogue", logger: logger)
         }
-        guard let watch else {
+        guard let catalogueConnection else {
             throw .database(PostgresError(kind: .connectionLost, message: "closed", attempted: "reading the catalogue"))
         }
         do throws(StoreError) {
-            return try await watch.perform { session throws(StoreError) in
+            return try await catalogueConnection.perform { session throws(StoreError) in
                 do throws(PostgresError) { return try question(session) } catch { throw .database(error) }
             }
         } catch {
-            if error.needsNewConnection { self.watch = nil }
+            if error.needsNewConnection { self.catalogueConnection = nil }
             throw error
         }
     }
@@ -356,7 +361,7 @@ public actor ChunkKeeper {
     }
 
     private func survey() async throws(StoreError) -> ChunkSurvey? {
-        guard let watch else { return nil }
-        return try await ChunkSurvey.read(on: watch)
+        guard let catalogueConnection else { return nil }
+        return try await ChunkSurvey.read(on: catalogueConnection)
     }
 }

@@ -1,27 +1,22 @@
 internal import Foundation
+public import Logging
 public import PostgreSQL
 public import StateChanges
 public import Store
 
 /// The chunks that a migration will write into, as they are before it begins, and whether it may begin.
 public struct ChunkSurvey: Sendable, Hashable {
-    /// All chunks of the table; none where it is no hypertable.
+    /// The table; nil where it is no hypertable.
+    public let hypertable: Hypertable?
+    /// All of its chunks, in the order of their times.
     public let chunks: [Chunk]
-    /// The role of the connection.
-    public let role: String
-    /// The role that owns the table.
-    public let owner: String
-    /// Whether the role may decompress chunks.
-    public let isOwner: Bool
     /// Bytes free where the server keeps its data; nil where that cannot be seen from here.
     public let freeBytes: Int?
 
     /// A survey of chunks.
-    public init(chunks: [Chunk], role: String, owner: String, isOwner: Bool, freeBytes: Int?) {
+    public init(_ hypertable: Hypertable?, chunks: [Chunk], freeBytes: Int? = nil) {
+        self.hypertable = hypertable
         self.chunks = chunks
-        self.role = role
-        self.owner = owner
-        self.isOwner = isOwner
         self.freeBytes = freeBytes
     }
 
@@ -29,12 +24,10 @@ public struct ChunkSurvey: Sendable, Hashable {
     public static func read(on connection: PostgresConnection) async throws(StoreError) -> ChunkSurvey {
         try await connection.perform { session throws(StoreError) in
             do throws(PostgresError) {
-                guard let catalog = try ChunkCatalog.find(in: session) else {
-                    return ChunkSurvey(chunks: [], role: "", owner: "", isOwner: true, freeBytes: nil)
+                guard let hypertable = try Hypertable.find(in: session), hypertable.hasColumnstore else {
+                    return ChunkSurvey(nil, chunks: [])
                 }
-                return ChunkSurvey(
-                    chunks: try catalog.chunks(in: session), role: catalog.role, owner: catalog.owner, isOwner: catalog.isOwner,
-                    freeBytes: freeBytes(in: session))
+                return ChunkSurvey(hypertable, chunks: try hypertable.chunks(in: session), freeBytes: freeBytes(in: session))
             } catch {
                 throw .database(error)
             }
@@ -55,19 +48,26 @@ public struct ChunkSurvey: Sendable, Hashable {
 
     /// The same for the chunks from this close time on, in microseconds since 2000-01-01.
     public func from(_ time: Int64) -> ChunkSurvey {
-        ChunkSurvey(
-            chunks: chunks.filter { $0.times.upperBound > time }, role: role, owner: owner, isOwner: isOwner, freeBytes: freeBytes)
+        ChunkSurvey(hypertable, chunks: chunks.filter { $0.times.upperBound > time }, freeBytes: freeBytes)
     }
 
-    /// Those of the chunks that are compressed.
-    public var compressed: [Chunk] { chunks.filter(\.isCompressed) }
+    /// Those of the chunks that are compressed, without the newest one: live ingestion writes it, so it is never decompressed.
+    public var compressed: [Chunk] { chunks.dropLast().filter(\.isCompressed) }
+
+    /// Statements to be run first in a transaction that deletes rows: a compressed chunk is decompressed for it in part, however many rows that takes.
+    public var settingsForDeletes: [String] {
+        hypertable == nil ? [] : ["SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0"]
+    }
 
     /// Bytes that the disk needs for chunks that stand decompressed at once: those behind the writer, the one that it writes, and the next one.
     public var bytesNeeded: Int {
         compressed.map { max(0, $0.bytes - $0.compressedBytes) }.sorted(by: >).prefix(ChunkPlan.mostOpen + 2).reduce(0, +)
     }
 
-    /// Numbers for the log.
+    /// `facts` for a line of the log.
+    public var metadata: Logger.Metadata { Dictionary(uniqueKeysWithValues: facts.map { ($0.name, "\($0.value)") }) }
+
+    /// What there is, and what both ways cost.
     public var facts: [(name: String, value: String)] {
         let worst = compressed.map { ChunkCosts.perRow(into: $0) }.max() ?? 0
         return [
@@ -84,7 +84,7 @@ public struct ChunkSurvey: Sendable, Hashable {
 
     /// Why the migration may not begin; nil where it may.
     public func refusal(_ mode: CompressedChunks) -> String? {
-        guard !compressed.isEmpty, mode != .write else { return nil }
+        guard let hypertable, !compressed.isEmpty, mode != .write else { return nil }
         let what =
             "\(compressed.count) of the \(chunks.count) chunks that rows will go into are compressed ("
             + facts.dropFirst(2).map { "\($0.name) \($0.value)" }.joined(separator: ", ") + ")"
@@ -94,9 +94,10 @@ public struct ChunkSurvey: Sendable, Hashable {
             return
                 "\(what), and --compressed-chunks is refuse. Let them be decompressed with --compressed-chunks auto, or run: \(statements). \(orWrite)"
         }
-        if !isOwner {
+        if !hypertable.isOwner {
+            let (owner, role) = (hypertable.owner, hypertable.role)
             return "\(what). Only \(owner), who owns state_changes, may decompress them, and \(role) is not that role. "
-                + "As the owner or a superuser run in psql: \(statements). Or let this role do it: GRANT \(owner) TO \(role). \(orWrite)"
+                + "As the owner or a superuser run: \(statements). Or let this role do it: GRANT \(owner) TO \(role). \(orWrite)"
         }
         if let freeBytes, freeBytes < bytesNeeded + bytesNeeded / 5 {
             return
@@ -106,20 +107,13 @@ public struct ChunkSurvey: Sendable, Hashable {
         return nil
     }
 
-    /// What an administrator runs instead of us, in psql: one chunk a transaction.
+    /// What an administrator runs instead of us: one chunk a transaction. Without backslashes and double quotes, which a log line would escape.
     private var statements: String {
-        guard let first = compressed.first, let last = compressed.last else { return "" }
-        return "SELECT alter_job(job_id, next_start => now() + interval '1 day') FROM timescaledb_information.jobs "
+        guard let hypertable, let first = compressed.first, let last = compressed.last else { return "" }
+        return "SELECT \(hypertable.functions).alter_job(job_id, next_start => now() + interval '1 day') FROM timescaledb_information.jobs "
             + "WHERE hypertable_name = 'state_changes' AND proc_name = 'policy_compression'; "
-            + "SELECT format('SELECT decompress_chunk(%L, true)', c) FROM show_chunks('state_changes', "
-            + "newer_than => \(Self.literal(first.times.lowerBound)), older_than => \(Self.literal(last.times.upperBound))) c \\gexec"
-    }
-
-    static func literal(_ time: Int64) -> String { "timestamptz '\(text(of: time))'" }
-
-    /// A close time as text, UTC.
-    public static func text(of time: Int64) -> String {
-        let formatter = ISO8601DateFormatter()
-        return formatter.string(from: Date(timeIntervalSince1970: Double(time / 1_000_000) + 946_684_800))
+            + "DO $$ DECLARE chunk regclass; BEGIN FOR chunk IN SELECT \(hypertable.functions).show_chunks('state_changes', "
+            + "newer_than => timestamptz '\(first.period.from)', older_than => timestamptz '\(last.period.to)') "
+            + "LOOP PERFORM \(hypertable.functions).decompress_chunk(chunk, true); COMMIT; END LOOP; END $$"
     }
 }

@@ -1,6 +1,6 @@
-internal import Foundation
 public import Logging
 public import PostgreSQL
+internal import StateChanges
 internal import Store
 
 /// Says where live ingestion writes into a compressed chunk: every row costs many times more there.
@@ -11,8 +11,14 @@ public struct ChunkWatch: Sendable {
     private let database: ConnectionString
     private let applicationName: String
     private let logger: Logger
-    private let closeTimes: AsyncStream<UInt64>
-    private let noted: AsyncStream<UInt64>.Continuation
+    private let closeTimes: AsyncStream<Int64>
+    private let noted: AsyncStream<Int64>.Continuation
+
+    private enum Answer {
+        case plainTable
+        /// Nil where the first row has yet to make it.
+        case chunk(Chunk?, Hypertable)
+    }
 
     /// - Parameters:
     ///   - database: where `state_changes` is.
@@ -22,12 +28,14 @@ public struct ChunkWatch: Sendable {
         self.applicationName = applicationName
         self.logger = logger
         // Whoever asks is interested in the newest ledger only.
-        (closeTimes, noted) = AsyncStream<UInt64>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        (closeTimes, noted) = AsyncStream<Int64>.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     /// A ledger is about to be committed. Waits for nothing.
     /// - Parameter closeTime: in Unix seconds.
-    public func note(closeTime: UInt64) { noted.yield(closeTime) }
+    public func note(closeTime: UInt64) {
+        if let time = StateChangeTuple.timestamp(closeTime: closeTime) { noted.yield(time) }
+    }
 
     /// Asks and warns until the task is cancelled, or until the table turns out to be a plain one.
     public func run() async {
@@ -37,8 +45,8 @@ public struct ChunkWatch: Sendable {
             do throws(StoreError) {
                 switch try await ask(closeTime) {
                 case .plainTable: return
-                case .chunk(let chunk):
-                    if let chunk = schedule.answered(chunk, to: closeTime, at: clock.now) { warn(of: chunk) }
+                case .chunk(let chunk, let hypertable):
+                    if let chunk = schedule.answered(chunk, to: closeTime, at: clock.now) { warn(of: chunk, hypertable) }
                 }
             } catch {
                 guard !Task.isCancelled else { return }
@@ -48,25 +56,30 @@ public struct ChunkWatch: Sendable {
         }
     }
 
-    private func ask(_ closeTime: UInt64) async throws(StoreError) -> WatchedChunk.Answer {
+    private func ask(_ closeTime: Int64) async throws(StoreError) -> Answer {
         let connection = try await ReconnectPolicy(limit: .zero).connect(to: database, applicationName: applicationName)
-        let answer = await Result { () async throws(StoreError) in try await WatchedChunk.find(of: closeTime, on: connection) }
+        let answer = await Result { () async throws(StoreError) in
+            try await connection.perform { session throws(StoreError) in
+                do throws(PostgresError) {
+                    guard let hypertable = try Hypertable.find(in: session), hypertable.hasColumnstore else { return Answer.plainTable }
+                    return .chunk(try hypertable.chunks(in: session).first { $0.times.contains(closeTime) }, hypertable)
+                } catch {
+                    throw .database(error)
+                }
+            }
+        }
         await connection.close()
         return try answer.get()
     }
 
-    private func warn(of chunk: WatchedChunk) {
+    private func warn(of chunk: Chunk, _ hypertable: Hypertable) {
+        let name = chunk.name.replacing("'", with: "''")
         logger.warning(
             "live ingestion writes into a compressed chunk: expect about a tenth of the usual speed, or far less with many accounts in it",
             metadata: [
-                "chunk": "\(chunk.name)", "from": "\(Self.text(chunk.closeTimes.lowerBound))",
-                "to": "\(Self.text(chunk.closeTimes.upperBound))",
-                "remedy": "\(chunk.remedy)",
+                "chunk": "\(chunk.name)", "from": "\(chunk.period.from)", "to": "\(chunk.period.to)",
+                "remedy": "SELECT \(hypertable.functions).decompress_chunk('\(name)')",
             ])
-    }
-
-    private static func text(_ seconds: Int64) -> String {
-        Date(timeIntervalSince1970: Double(seconds)).formatted(.iso8601)
     }
 }
 

@@ -4,7 +4,7 @@ package struct ChunkWatchSchedule: Sendable {
 
     /// A chunk may be compressed while it is written.
     package static let interval = Duration.seconds(300)
-    private static let day: Int64 = 86_400
+    private static let day: Int64 = 86_400_000_000
 
     /// The close times that the last answer was about.
     private var answered: Range<Int64>?
@@ -14,20 +14,20 @@ package struct ChunkWatchSchedule: Sendable {
     package init() {}
 
     /// Whether the catalog is to be asked.
-    /// - Parameter closeTime: of the newest ledger, in Unix seconds.
-    package func isDue(_ closeTime: UInt64, at now: Instant) -> Bool {
+    /// - Parameter closeTime: of the newest ledger, in microseconds since 2000-01-01.
+    package func isDue(_ closeTime: Int64, at now: Instant) -> Bool {
         guard let nextTime, now < nextTime else { return true }
         // A failure is about any ledger.
         guard let answered else { return false }
-        return !answered.contains(Int64(clamping: closeTime))
+        return !answered.contains(closeTime)
     }
 
     /// The catalog has answered.
     /// - Returns: the chunk, where it is compressed and this is new.
-    package mutating func answered(_ chunk: WatchedChunk?, to closeTime: UInt64, at now: Instant) -> WatchedChunk? {
-        let day = Int64(clamping: closeTime) / Self.day
+    package mutating func answered(_ chunk: Chunk?, to closeTime: Int64, at now: Instant) -> Chunk? {
         // A chunk that is yet to be made is not compressed, and lasts a day.
-        answered = chunk?.closeTimes ?? (day * Self.day)..<((day + 1) * Self.day)
+        let midnight = closeTime - ((closeTime % Self.day) + Self.day) % Self.day
+        answered = chunk?.times ?? midnight..<(midnight + Self.day)
         nextTime = now + Self.interval
         guard let chunk, chunk.isCompressed, chunk.name != warned else { return nil }
         warned = chunk.name
