@@ -228,14 +228,22 @@ struct Interleaving: Sendable {
 
     // MARK: the migration
 
-    /// Migrates until a run is a success; every run but the last is disturbed.
+    /// Migrates until a run is a success, and in some stories once more from the start; every run but the last is disturbed.
     private func migrate(_ stage: Stage, _ random: SeededRandom, _ diary: Diary) async throws {
         var random = random
         try await pause(0...1500, &random)
+        try await migrate(stage, [], &random, diary)
+        guard Int.random(in: 0..<3, using: &random) == 0 else { return }
+        try await pause(0...1500, &random)
+        await diary.note("rebuild")
+        try await migrate(stage, ["--rebuild", "--yes"], &random, diary)
+    }
+
+    private func migrate(_ stage: Stage, _ arguments: [String], _ random: inout SeededRandom, _ diary: Diary) async throws {
         var disturbances = Int.random(in: 0...4, using: &random)
         while true {
             let run = try stage.migration(
-                [
+                arguments + [
                     "--batch-size", "\(Int.random(in: 1...30, using: &random))", "--fetchers", "\(Int.random(in: 1...3, using: &random))",
                     "--convergence-wait", [0, 0, 0, 0.1, 0.3, 1].randomElement(using: &random).map { "\($0)" } ?? "0",
                 ])

@@ -1,5 +1,7 @@
 public import ArgumentParser
 import ConnectionOptions
+import Foundation
+import Glibc
 import Logging
 import Operations
 import Protocols
@@ -58,6 +60,14 @@ public struct HistoryCommand: AsyncParsableCommand {
     @Flag(name: .customLong("accept-convergence"), help: "Caught up for that long is done, even if live ingestion runs.")
     var acceptConvergence = false
     @Option(name: Self.compressed.name, help: Self.compressed.help) var compressedChunks: String?
+    @Flag(
+        name: .customLong("rebuild"),
+        help:
+            "Do the histories again from the start, complete or not: delete their rows, then fill them in. One in progress goes on instead."
+    )
+    var rebuilds = false
+    @Flag(name: .customLong("yes"), help: "Do not ask before rows are deleted; needed with --rebuild where there is no terminal.")
+    var isConfirmed = false
     @OptionGroup var metrics: MetricsOptions
     @OptionGroup var logging: LoggingOptions
 
@@ -70,6 +80,7 @@ public struct HistoryCommand: AsyncParsableCommand {
         let (log, configuration) = try UsageError.reported {
             (try logging.resolve(process: "coordinator", environment: environment), try resolve(environment))
         }
+        if rebuilds, !isConfirmed { try confirm(configuration.protocols) }
         log.bootstrap()
         let status = await HistoryRun(configuration: configuration, logger: log.makeLogger()).execute()
         if status != .success { throw status.exitCode }
@@ -93,8 +104,22 @@ public struct HistoryCommand: AsyncParsableCommand {
             network: try Self.network.resolveIfGiven(network, environment: environment),
             convergenceWait: try Self.wait.resolve(convergenceWait, environment: environment), acceptConvergence: acceptConvergence,
             compressedChunks: try Self.compressed.resolve(compressedChunks, environment: environment),
-            metricsPort: try metrics.resolve(environment: environment),
+            rebuilds: rebuilds, metricsPort: try metrics.resolve(environment: environment),
             workerArguments: ["--log-level", logging.level.rawValue, "--log-format", logging.format.rawValue])
+    }
+
+    /// Asks whoever sits at the terminal.
+    private func confirm(_ protocols: [ProtocolID]) throws {
+        guard isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1 else {
+            throw UsageError("--rebuild deletes rows: without a terminal to ask at, it needs --yes").validationError
+        }
+        let names = protocols.map(\.rawValue).joined(separator: " and ")
+        FileHandle.standardError.write(
+            Data("All rows of \(names) will be deleted and filled in again from the oldest ledger that is kept. Go on? [y/N] ".utf8))
+        guard ["y", "yes"].contains(readLine()?.lowercased()) else {
+            FileHandle.standardError.write(Data("Nothing was changed.\n".utf8))
+            throw ExitStatus.failure.exitCode
+        }
     }
 
     private func protocols(_ environment: [String: String]) throws -> [ProtocolID] {

@@ -25,6 +25,8 @@ struct HistoryConfiguration: Sendable {
     let acceptConvergence: Bool
     /// What is done where rows have to go into compressed chunks.
     let compressedChunks: CompressedChunks
+    /// The histories are done again from the start.
+    let rebuilds: Bool
     let metricsPort: Int?
     /// Flags that the workers are given too.
     let workerArguments: [String]

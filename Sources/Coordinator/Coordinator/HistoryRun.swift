@@ -70,12 +70,28 @@ struct HistoryRun: Sendable {
         _ database: MigrationDatabase, _ source: any LedgerSource, _ events: inout AsyncStream<Event>.Iterator,
         _ report: @escaping @Sendable (Event) -> Void
     ) async -> ExitStatus {
-        let prepared: Preparation?
-        switch await prepare(database, source, &events, report) {
+        let verdict: Validation.Verdict
+        switch await interruptible(&events, report, { try await validate(database, source) }) {
+        case .success(let found): verdict = found
+        case .failure(let cause): return ended(by: cause, "migration not started; nothing was written")
+        }
+        if verdict.toMigrate.isEmpty {
+            logger.notice("nothing to migrate: every protocol's history is complete")
+            return .success
+        }
+        if configuration.rebuilds {
+            notReady.set("deleting the rows of a history that begins again")
+            switch await interruptible(&events, report, { try await rebuild(verdict) }) {
+            case .success: break
+            case .failure(let cause):
+                return ended(by: cause, "migration not started: the history may be deleted in part; run it again with --rebuild")
+            }
+        }
+        let prepared: Preparation
+        switch await interruptible(&events, report, { try await begin(verdict.toMigrate, database) }) {
         case .success(let preparation): prepared = preparation
         case .failure(let cause): return ended(by: cause, "migration not started; nothing was written")
         }
-        guard let prepared else { return .success }
 
         let group: WorkerGroup
         do {
@@ -109,17 +125,17 @@ struct HistoryRun: Sendable {
         }
     }
 
-    /// Validates, unless a signal comes first. Nil: there is nothing to do.
-    private func prepare(
-        _ database: MigrationDatabase, _ source: any LedgerSource, _ events: inout AsyncStream<Event>.Iterator,
-        _ report: @escaping @Sendable (Event) -> Void
-    ) async -> Result<Preparation?, StopCause> {
-        await withTaskGroup(of: Result<Preparation?, StopCause>.self) { group in
+    /// Does a part of the preparation, unless a signal comes first.
+    private func interruptible<Value: Sendable>(
+        _ events: inout AsyncStream<Event>.Iterator, _ report: @escaping @Sendable (Event) -> Void,
+        _ part: @escaping @Sendable () async throws -> Value
+    ) async -> Result<Value, StopCause> {
+        await withTaskGroup(of: Result<Value, StopCause>.self) { group in
             group.addTask {
                 // Wakes the loop below, whatever comes of it.
                 defer { report(.wake) }
                 do {
-                    return .success(try await prepare(database, source))
+                    return .success(try await part())
                 } catch {
                     return .failure(error as? StopCause ?? .failure("\(error)"))
                 }
@@ -133,28 +149,40 @@ struct HistoryRun: Sendable {
         }
     }
 
-    private func prepare(_ database: MigrationDatabase, _ source: any LedgerSource) async throws -> Preparation? {
+    /// Whether the protocols may be migrated. Writes nothing; the protocols' locks are held afterwards.
+    private func validate(_ database: MigrationDatabase, _ source: any LedgerSource) async throws -> Validation.Verdict {
         try await database.open()
         let found = try await database.prerequisites(of: configuration.protocols)
-        let verdict = try Validation.judge(configuration.protocols, found, names: configuration.cursorNames)
+        let verdict = try Validation.judge(
+            configuration.protocols, found, names: configuration.cursorNames, rebuilds: configuration.rebuilds)
         for id in verdict.complete { logger.info("history is complete already, skipped", metadata: ["protocol": "\(id.rawValue)"]) }
-        if verdict.toMigrate.isEmpty {
-            logger.notice("nothing to migrate: every protocol's history is complete")
-            return nil
-        }
+        if verdict.toMigrate.isEmpty { return verdict }
         try await source.requireNetwork(configuration.networkPassphrase)
         if let needed = verdict.neededLedgers {
             try await source.requireLedgers(needed)
             try await requireChunks(from: needed.lowerBound, database, source)
         }
         try await database.lock(verdict.toMigrate)
-        let starts = try await database.begin(verdict.toMigrate)
-        for id in verdict.toMigrate {
+        return verdict
+    }
+
+    private func rebuild(_ verdict: Validation.Verdict) async throws {
+        for id in verdict.toMigrate where !verdict.toRebuild.contains(id) {
+            logger.notice(
+                "history is in progress: it goes on where it stands, and nothing of it is deleted", metadata: ["protocol": "\(id.rawValue)"]
+            )
+        }
+        if !verdict.toRebuild.isEmpty { try await HistoryRebuild(configuration, logger: logger).run(verdict.toRebuild) }
+    }
+
+    private func begin(_ ids: [ProtocolID], _ database: MigrationDatabase) async throws -> Preparation {
+        let starts = try await database.begin(ids)
+        for id in ids {
             guard let start = starts[id] else { continue }
             metrics.begin(id, at: start.ledger + 1)
             logger.notice("migrating", metadata: ["protocol": "\(id.rawValue)", "cursor": "\(start)", "run": "\(run)"])
         }
-        return Preparation(protocols: verdict.toMigrate, starts: starts)
+        return Preparation(protocols: ids, starts: starts)
     }
 
     /// Says what there is of compressed chunks, and refuses to begin where they would be in the way.

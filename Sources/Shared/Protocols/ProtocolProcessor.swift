@@ -30,6 +30,11 @@ public enum ProtocolRegistry {
     /// The ids of all known protocols.
     public static var ids: [ProtocolID] { processors.map(\.id) }
 
+    /// The range of `state_change_id` that each protocol has to itself: 2^40 numbers from its base on.
+    public static var stateChangeIDs: [ProtocolID: Range<Int64>] {
+        Dictionary(uniqueKeysWithValues: processors.map { ($0.id, $0.stateChangeIDBase..<($0.stateChangeIDBase + 1 << 40)) })
+    }
+
     /// The processor of a protocol; nil if this build has none.
     public static func processor(for id: ProtocolID) -> (any ProtocolProcessor)? {
         processors.first { $0.id == id }

@@ -80,10 +80,14 @@ public struct ProtocolRecord: Sendable, Hashable {
     public let historyMigrationStatus: ProtocolStatus
 
     /// The records of those protocols that have one.
-    static func read(_ ids: [ProtocolID], in session: PostgresSession) throws(StoreError) -> [ProtocolID: ProtocolRecord] {
+    /// - Parameter locking: nobody can change them until the transaction ends.
+    static func read(
+        _ ids: [ProtocolID], locking: Bool = false, in session: PostgresSession
+    ) throws(StoreError) -> [ProtocolID: ProtocolRecord] {
         let rows = try StoreError.wrapping { () throws(PostgresError) in
             try session.query(
-                "SELECT id, classification_status, history_migration_status FROM protocols WHERE id = ANY($1)", [ids.arrayLiteral],
+                "SELECT id, classification_status, history_migration_status FROM protocols WHERE id = ANY($1)"
+                    + (locking ? " ORDER BY id FOR NO KEY UPDATE" : ""), [ids.arrayLiteral],
                 label: "reading table protocols")
         }
         var records: [ProtocolID: ProtocolRecord] = [:]
@@ -160,7 +164,7 @@ public enum MigrationRecords {
         }
     }
 
-    private static func setStatus(_ status: ProtocolStatus, _ ids: [ProtocolID], in session: PostgresSession) throws(StoreError) {
+    static func setStatus(_ status: ProtocolStatus, _ ids: [ProtocolID], in session: PostgresSession) throws(StoreError) {
         let rows = try StoreError.wrapping { () throws(PostgresError) in
             try session.query(
                 "UPDATE protocols SET history_migration_status = $1, updated_at = now() WHERE id = ANY($2) RETURNING id",

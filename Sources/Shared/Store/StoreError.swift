@@ -31,6 +31,8 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     case impossibleLedgers(ClosedRange<UInt32>)
     /// `latest_ingest_ledger` does not stand where live ingestion left it (0: nothing was ingested yet): something else moved it.
     case latestElsewhere(key: String, expected: UInt32, found: CursorReading, oldest: CursorReading)
+    /// A history that was set back, to be done again, is not at the start any more: something else has begun it.
+    case resetOvertaken(ProtocolID, status: String, cursor: CursorReading, expected: UInt32)
     /// A lock is held by other sessions.
     case lockHeld(name: String, holders: [LockHolder])
 
@@ -104,7 +106,7 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         case .rowsAlreadyThere(let ledgers, let error):
             return
                 "state_changes already has rows of ledgers \(ledgers.lowerBound) to \(ledgers.upperBound) that the history cursor says are not there yet; "
-                + "nothing was written. Something else wrote them, or the cursor was moved back by hand: delete those rows or correct the cursor. \(error)"
+                + "nothing was written. Something else wrote them, or the cursor was moved back by hand: correct the cursor, or do the history again from the start with --rebuild. \(error)"
         case .rowCountMismatch(let ledgers, let id, let expected, let stored):
             return "COPY stored \(stored) state changes of \(id.rawValue), ledgers \(ledgers.lowerBound) to \(ledgers.upperBound), "
                 + "where \(expected) were expected; rolled back"
@@ -116,6 +118,10 @@ public enum StoreError: Error, Sendable, Equatable, CustomStringConvertible {
             return
                 "\(key) in ingest_store is \(found) (oldest: \(oldest)) where live ingestion left it at \(expected): something else moves it; "
                 + "make sure that one live ingestion runs, with the same --network everywhere"
+        case .resetOvertaken(let id, let status, let cursor, let expected):
+            return
+                "\(id.rawValue) was set back to ledger \(expected), but its history cursor is \(cursor) and its history_migration_status '\(status)' "
+                + "now: something else has begun it, and no more of its rows are deleted"
         case .lockHeld(let name, let holders):
             let who = holders.isEmpty ? "a session that has just gone" : holders.map(\.description).joined(separator: "; ")
             return "lock '\(name)' is held by \(who)"
