@@ -27,6 +27,7 @@ public actor PrivatePostgres {
     private static let sharedStart = Task { try await PrivatePostgres.start() }
     private static let timescaleStart = Task { try await PrivatePostgres.start(timescale: true) }
     private static let databaseNumbers = NumberSequence()
+    private static let creations = Turns(2)
 
     private let timescale: Bool
     private let thread: ConnectionThread
@@ -113,14 +114,8 @@ public actor PrivatePostgres {
     /// Makes a database, lends it to the body and drops it, ending what is still connected to it.
     public nonisolated func withDatabase<Value: Sendable>(_ body: (ConnectionString) async throws -> Value) async throws -> Value {
         let name = "test_\(Self.databaseNumbers.next())"
-        let administrator = try await PostgresConnection.connect(address(), applicationName: "tests")
-        try await administrator.query("CREATE DATABASE \(name)")
+        let administrator = try await Self.creations.taking { try await create(name) }
         do {
-            if timescale {
-                let owner = try await PostgresConnection.connect(address(ofDatabase: name), applicationName: "tests")
-                try await owner.query("CREATE EXTENSION timescaledb")
-                await owner.close()
-            }
             let value = try await body(try address(ofDatabase: name))
             // The body may have had the server restarted.
             let administrator = try await PostgresConnection.connect(address(), applicationName: "tests")
@@ -131,6 +126,17 @@ public actor PrivatePostgres {
             _ = try? await administrator.query("DROP DATABASE \(name) WITH (FORCE)")
             throw error
         }
+    }
+
+    private nonisolated func create(_ name: String) async throws -> PostgresConnection {
+        let administrator = try await PostgresConnection.connect(address(), applicationName: "tests")
+        try await administrator.query("CREATE DATABASE \(name)")
+        if timescale {
+            let owner = try await PostgresConnection.connect(address(ofDatabase: name), applicationName: "tests")
+            try await owner.query("CREATE EXTENSION timescaledb")
+            await owner.close()
+        }
+        return administrator
     }
 
     /// Starts the server again after `stop` or `kill`; returns when it accepts connections.
@@ -285,6 +291,21 @@ public actor PrivatePostgres {
         cd /
         rm -rf "$folder"
         """
+}
+
+/// Lets a few do something at a time. Hundreds of tests begin at once, and each wants a database: all made together, they leave the server no time to
+/// accept connections.
+private actor Turns {
+    private var free: Int
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    init(_ count: Int) { free = count }
+
+    func taking<Value: Sendable>(_ body: @Sendable () async throws -> Value) async throws -> Value {
+        if free > 0 { free -= 1 } else { await withCheckedContinuation { waiting.append($0) } }
+        defer { if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() } }
+        return try await body()
+    }
 }
 
 /// 1, 2, 3, ... for names that must differ within a process.
