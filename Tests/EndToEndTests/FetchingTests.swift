@@ -7,14 +7,15 @@ import Testing
 
 /// Without faults each ledger is fetched once, whoever needs it; workers may be started anywhere on the machine.
 @Suite(.serialized, .timeLimit(.minutes(5))) struct FetchingTests {
-    private struct Statistics: Decodable {
+    struct Statistics: Decodable {
         let served: Int
         let distinct: Int
         let max: Int
     }
 
-    private static func statistics(_ stage: Stage) async throws -> Statistics {
-        let response = try await HTTPClient.shared.execute(HTTPClientRequest(url: stage.rpcURL + "/stats"), timeout: .seconds(30))
+    /// What the simulator's server says that it has served.
+    static func statistics(_ url: String) async throws -> Statistics {
+        let response = try await HTTPClient.shared.execute(HTTPClientRequest(url: url + "/stats"), timeout: .seconds(30))
         let body = try await response.body.collect(upTo: 1 << 20)
         return try JSONDecoder().decode(Statistics.self, from: Data(body.readableBytesView))
     }
@@ -22,7 +23,7 @@ import Testing
     @Test func eachLedgerIsFetchedOnceForAllProtocols() async throws {
         try await Stage.with { stage in
             try await stage.migrate(["--batch-size", "3"])
-            let served = try await Self.statistics(stage)
+            let served = try await Self.statistics(stage.rpcURL)
             #expect(served.served == 20 && served.distinct == 20 && served.max == 1)
         }
     }
@@ -32,7 +33,7 @@ import Testing
         try await Fixture.withMade(seed: 25, count: 40, events: 3_000) { fixture in
             try await Stage.with(fixture) { stage in
                 try await stage.migrate(["--batch-size", "1000"])
-                let served = try await Self.statistics(stage)
+                let served = try await Self.statistics(stage.rpcURL)
                 #expect(served.served == 40 && served.distinct == 40 && served.max == 1)
                 #expect(try await stage.connection.query("SELECT count(*) FROM state_changes").first?[0] == "\(fixture.expected.count)")
             }
@@ -50,18 +51,18 @@ import Testing
                 try await stage.untilWriterIsBlocked(run)
                 try await until(.seconds(120), "200 ledgers to be served") {
                     try #require(kill(run.pid, 0) == 0, "\(run.log)")
-                    return try await Self.statistics(stage).served >= 200
+                    return try await Self.statistics(stage.rpcURL).served >= 200
                 }
                 for _ in 0..<2 {
                     let lines = run.lines.count
                     _ = try #require(await run.line(from: lines) { $0.contains("progress") }, "\(run.log)")
                 }
-                let served = try await Self.statistics(stage).served
+                let served = try await Self.statistics(stage.rpcURL).served
                 #expect(served == 200, "\(run.log)")
                 await hand.close()
                 #expect(await run.exit() == 0, "\(run.log)")
                 try await stage.expectComplete()
-                let total = try await Self.statistics(stage)
+                let total = try await Self.statistics(stage.rpcURL)
                 #expect(total.served == 600 && total.max == 1)
             }
         }
@@ -75,7 +76,7 @@ import Testing
                 INSERT INTO ingest_store VALUES ('protocol_SEP50_history_cursor', '1011'), ('protocol_SEP41_history_cursor', '1004')
                 """)
             try await stage.migrate(["--batch-size", "4"])
-            let served = try await Self.statistics(stage)
+            let served = try await Self.statistics(stage.rpcURL)
             #expect(served.served == 15 && served.distinct == 15 && served.max == 1)
             try await stage.expectRows(stage.fixture.expected.filter { $0.ledger > ($0.stateChangeID > 3 << 40 ? 1011 : 1004) })
         }

@@ -46,6 +46,21 @@ import Testing
         }
     }
 
+    /// Batches of other lengths than files would have most files fetched twice.
+    @Test func eachFileIsFetchedOnce() async throws {
+        try await Stage.with { stage in
+            try await Self.withLake(stage, ["--ledgers-per-file", "4"]) { folder in
+                try await Self.serving(folder) { url in
+                    try await stage.migrate(["--batch-size", "6"], environment: Self.settings(url))
+                    try await stage.expectComplete()
+                    let served = try await FetchingTests.statistics(url)
+                    // The first one is looked at before the run begins.
+                    #expect(served.distinct == 20 && served.served == 24 && served.max == 2, "\(served)")
+                }
+            }
+        }
+    }
+
     @Test(arguments: ["1", "4"]) func faultsOnTheWayCostNoRow(ledgersPerFile: String) async throws {
         try await Stage.with { stage in
             try await Self.withLake(stage, ["--ledgers-per-file", ledgersPerFile]) { folder in

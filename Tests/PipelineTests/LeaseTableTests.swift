@@ -30,6 +30,21 @@ import Testing
         #expect(table.grants().isEmpty)
     }
 
+    /// A file whose ledgers lay in two batches would be fetched twice.
+    @Test(arguments: [
+        (8, 20, 1 << 20, [1...15, 16...31, 32...47, 48...60]), (8, 5, 1 << 20, [1...7, 8...15, 16...23, 24...31]),
+        (64, 10, 1 << 20, [1...60]), (1, 20, 1 << 20, [1...20, 21...40, 41...60]),
+        // Where ledgers are so rich that a file is too much for a batch, it is cut.
+        (64, 10, 12, [1...12, 13...24, 25...36, 37...48]), (8, 20, 12, [1...7, 8...15, 16...23, 24...31]),
+    ])
+    func batchesEndWhereFilesEnd(perFile: Int, length: Int, batchBytes: Int, batches: [ClosedRange<UInt32>]) {
+        var table = LeaseTable(
+            plan: RoundPlan(cursors: ["SEP41": 0], target: 60), batchLength: length, ledgersPerFile: perFile,
+            window: Window(batches: 4, batchBytes: batchBytes), bytesPerLedger: 1)
+        table.ask(9, by: 1)
+        #expect(table.grants().map(\.batch.ledgers) == batches)
+    }
+
     @Test func theWindowBoundsWhatIsLeasedBeyondTheLastCommit() {
         var table = table(target: 1000, window: 3)
         table.ask(100, by: 1)

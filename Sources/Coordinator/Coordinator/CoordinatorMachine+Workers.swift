@@ -260,7 +260,9 @@ extension CoordinatorMachine {
             .notice(
                 .roundBegins(
                     roundNumber, target: target, ledgers: plan.ledgerCount, cursors: cursors, contracts: contracts?.counts ?? [:])))
-        let leases = LeaseTable(plan: plan, batchLength: configuration.batchSize, window: window, bytesPerLedger: bytesPerLedger)
+        let leases = LeaseTable(
+            plan: plan, batchLength: configuration.batchSize, ledgersPerFile: configuration.ledgersPerFile, window: window,
+            bytesPerLedger: bytesPerLedger)
         phase = .round(Round(number: roundNumber, target: target, ledgerCount: plan.ledgerCount, leases: leases))
         actions.append(
             .send(

@@ -88,7 +88,7 @@ struct HistoryRun: Sendable {
             }
         }
         let prepared: Preparation
-        switch await interruptible(&events, report, { try await begin(verdict.toMigrate, database) }) {
+        switch await interruptible(&events, report, { try await begin(verdict.toMigrate, database, source) }) {
         case .success(let preparation): prepared = preparation
         case .failure(let cause): return ended(by: cause, "migration not started; nothing was written")
         }
@@ -113,10 +113,12 @@ struct HistoryRun: Sendable {
     private struct Preparation: Sendable {
         let protocols: [ProtocolID]
         let starts: [ProtocolID: CursorStart]
+        let ledgersPerFile: Int
 
         func machine(_ configuration: HistoryConfiguration, _ run: RunID) -> CoordinatorService.Machine {
             let settings = MachineConfiguration(
-                run: run, protocols: protocols, batchSize: configuration.batchSize, fetchers: configuration.fetchers,
+                run: run, protocols: protocols, batchSize: configuration.batchSize,
+                ledgersPerFile: ledgersPerFile, fetchers: configuration.fetchers,
                 networkPassphrase: configuration.networkPassphrase, network: configuration.network,
                 convergenceWait: configuration.convergenceWait, acceptConvergence: configuration.acceptConvergence,
                 latestName: configuration.cursorNames.latest, oldestName: configuration.cursorNames.oldest,
@@ -175,14 +177,16 @@ struct HistoryRun: Sendable {
         if !verdict.toRebuild.isEmpty { try await HistoryRebuild(configuration, logger: logger).run(verdict.toRebuild) }
     }
 
-    private func begin(_ ids: [ProtocolID], _ database: MigrationDatabase) async throws -> Preparation {
+    private func begin(
+        _ ids: [ProtocolID], _ database: MigrationDatabase, _ source: any LedgerSource
+    ) async throws -> Preparation {
         let starts = try await database.begin(ids)
         for id in ids {
             guard let start = starts[id] else { continue }
             metrics.begin(id, at: start.ledger + 1)
             logger.notice("migrating", metadata: ["protocol": "\(id.rawValue)", "cursor": "\(start)", "run": "\(run)"])
         }
-        return Preparation(protocols: ids, starts: starts)
+        return Preparation(protocols: ids, starts: starts, ledgersPerFile: source.ledgersPerFile)
     }
 
     /// Says what there is of compressed chunks, and refuses to begin where they would be in the way.

@@ -11,6 +11,8 @@ package struct MachineConfiguration: Hashable, Sendable {
     package var protocols: [ProtocolID]
     /// Ledgers per batch at most.
     package var batchSize: Int
+    /// Ledgers that the source gives as one.
+    package var ledgersPerFile: Int
     /// Fetchers that will come; what is leased before they have is bounded by it.
     package var fetchers: Int
     /// The network that every source must be on.
@@ -29,13 +31,15 @@ package struct MachineConfiguration: Hashable, Sendable {
     package var compressedChunks: CompressedChunks
 
     package init(
-        run: RunID, protocols: [ProtocolID], batchSize: Int, fetchers: Int, networkPassphrase: String, network: String?,
+        run: RunID, protocols: [ProtocolID], batchSize: Int, ledgersPerFile: Int = 1, fetchers: Int, networkPassphrase: String,
+        network: String?,
         convergenceWait: Duration, acceptConvergence: Bool, latestName: String, oldestName: String,
         compressedChunks: CompressedChunks = .auto
     ) {
         self.run = run
         self.protocols = protocols
         self.batchSize = batchSize
+        self.ledgersPerFile = ledgersPerFile
         self.fetchers = fetchers
         self.networkPassphrase = networkPassphrase
         self.network = network

@@ -244,6 +244,9 @@ struct FetcherProcess: Sendable {
             }
         }
         logger.debug("round begins", metadata: ["round": "\(opening.round)", "contracts": "\(opening.contracts.set.count)"])
+        var limits = limits
+        // A file is fetched whole, whatever is taken of it.
+        limits.firstLength = max(limits.firstLength, source.ledgersPerFile)
         var scheduler = Scheduler(
             run: state.run, worker: state.worker, round: opening.round, limits: limits, firstNumber: state.nextNumber)
         scheduler.requestLength = { [source] in source.requestLength(from: $0, of: $1) }

@@ -21,6 +21,7 @@ final class LakeBelowRPC: LedgerSource {
     var endpoint: String { "\(lake.endpoint) and \(rpc.endpoint)" }
     var retries: Int { lake.retries + rpc.retries }
     var bytesReceived: Int { lake.bytesReceived + rpc.bytesReceived }
+    var ledgersPerFile: Int { lake.ledgersPerFile }
     var requestsInFlight: Int { max(lake.requestsInFlight, rpc.requestsInFlight) }
 
     func requestLength(from first: UInt32, of available: Int) -> Int {

@@ -12,6 +12,10 @@ public protocol LedgerSource: Sendable {
     /// changes with what the source learns.
     func requestLength(from first: UInt32, of available: Int) -> Int
 
+    /// How many ledgers the source keeps together, from each multiple of this number on, and gives as one: 1 where each is by itself, or where that is not
+    /// known before something was asked.
+    var ledgersPerFile: Int { get }
+
     /// How many requests should be in flight at the moment: enough that nothing waits for the network. It changes with what the source learns.
     var requestsInFlight: Int { get }
 

@@ -96,6 +96,7 @@ public struct LeaseTable: Hashable, Sendable {
     private var credits: [WorkerID: Int] = [:]
     private var held: [WorkerID: Int] = [:]
     private let batchLength: Int
+    private let ledgersPerFile: Int
     private let maxFailures: Int
 
     /// The bound on what is leased; may be changed as fetchers come and go.
@@ -110,12 +111,17 @@ public struct LeaseTable: Hashable, Sendable {
     /// A table for a plan.
     /// - Parameters:
     ///   - batchLength: ledgers per batch at most, at least 1.
+    ///   - ledgersPerFile: ledgers that are fetched as one, from a multiple of this number on: a batch ends where a file ends, so that none is fetched for
+    ///     two batches, and is longer than `batchLength` where a file is.
     ///   - bytesPerLedger: what an earlier round has found.
     ///   - maxFailures: a batch that failed this often ends the run.
-    public init(plan: RoundPlan, batchLength: Int, window: Window, bytesPerLedger: Int? = nil, maxFailures: Int = 5) {
+    public init(
+        plan: RoundPlan, batchLength: Int, ledgersPerFile: Int = 1, window: Window, bytesPerLedger: Int? = nil, maxFailures: Int = 5
+    ) {
         segments = plan.segments.reversed()
         nextLedger = plan.segments.first?.ledgers.lowerBound ?? 0
         self.batchLength = max(1, batchLength)
+        self.ledgersPerFile = max(1, ledgersPerFile)
         self.window = window
         self.bytesPerLedger = bytesPerLedger
         self.maxFailures = maxFailures
@@ -334,13 +340,23 @@ public struct LeaseTable: Hashable, Sendable {
         return occupied
     }
 
+    /// How many ledgers there are from the next one to the end of the last file that ends within `most`; to the end of the first file where none does,
+    /// but no more than `longest`.
+    private func toEndOfFile(most: Int, longest: Int) -> Int {
+        let first = Int(nextLedger)
+        let whole = (first + most) / ledgersPerFile * ledgersPerFile - first
+        if whole > 0 { return whole }
+        return min(ledgersPerFile - first % ledgersPerFile, longest)
+    }
+
     private mutating func cut() -> Lease? {
         guard let segment = segments.last else { return nil }
         let left = Int(segment.ledgers.upperBound - nextLedger) + 1
         // What is left is shared among the fetchers that could take a part, so that none stands idle at the end of a round.
         let share = (left + max(1, credits.count) - 1) / max(1, credits.count)
         let byBytes = bytesPerLedger.map { $0 > 0 ? max(1, window.batchBytes / $0) : batchLength } ?? Self.firstBatchLength
-        let length = max(1, min(batchLength, share, byBytes))
+        let most = max(1, min(batchLength, share, byBytes))
+        let length = most == left ? left : min(left, toEndOfFile(most: most, longest: byBytes))
         let last = nextLedger + UInt32(length - 1)
         let lease = Lease(nextLedger...last, segment.protocols)
         if last == segment.ledgers.upperBound {

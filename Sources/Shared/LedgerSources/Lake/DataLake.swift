@@ -100,6 +100,9 @@ public final class DataLake: LedgerSource {
         try? await processors.shutdownGracefully()
     }
 
+    /// As the lake's layout says.
+    public var ledgersPerFile: Int { state.withLock { $0.description?.layout.ledgersPerFile }.map { Int($0) } ?? 1 }
+
     /// To the end of the ledger's file.
     public func requestLength(from first: UInt32, of available: Int) -> Int {
         let file = state.withLock { $0.description?.layout }.map { Int($0.ledgers(inFileOf: first).upperBound - first) + 1 } ?? 1

@@ -3,6 +3,9 @@ internal import StellarXDR
 internal import Synchronization
 
 extension StellarRPC {
+    /// Each by itself.
+    public var ledgersPerFile: Int { 1 }
+
     /// How many ledgers a request should ask for now; see `PageSizer`.
     public func requestLength(from first: UInt32, of available: Int) -> Int { sizer.withLock { $0.share(of: available) } }
 
