@@ -43,6 +43,7 @@ public final class DataLake: LedgerSource {
         var description: Description?
         /// The last ledger that is known to be there.
         var newest: UInt32?
+        /// Compressed bytes of the largest file lately, a guess before the first one has come.
         var largestFile = 1 << 18
         /// Files that have arrived and are not read to their end.
         var filesHere = 0
@@ -68,6 +69,8 @@ public final class DataLake: LedgerSource {
     private let logger: Logger
 
     private static let manifestLimit = 1 << 16
+    /// Compressed bytes of a ledger before any was seen: of pubnet's.
+    private static let guessedBytesPerLedger = 140_000
     /// `.config.json` sorts before the files, and keys of folders may stand among them.
     private static let keysListed = 20
 
@@ -193,7 +196,10 @@ public final class DataLake: LedgerSource {
             }
             description.suffix = LakeFileName(key: newest)?.extension
         }
-        state.withLock { $0.description = description }
+        state.withLock {
+            $0.description = description
+            $0.largestFile = max($0.largestFile, Int(layout.ledgersPerFile) * Self.guessedBytesPerLedger)
+        }
         logger.info(
             "reading a data lake",
             metadata: ["lake": "\(endpoint)", "layout": "\(layout)", "manifest": passphrase == nil ? "none" : "found"])
