@@ -15,10 +15,10 @@ let memorySafe: [SwiftSetting] = [.strictMemorySafety(), .enableExperimentalFeat
 extension Target {
     static func library(
         _ name: String, path: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = [], marksUnsafe: Bool = false,
-        settings: [SwiftSetting] = []
+        embedded: [String] = [], settings: [SwiftSetting] = []
     ) -> Target {
         .target(
-            name: name, dependencies: dependencies, path: "Sources/\(path)", exclude: exclude,
+            name: name, dependencies: dependencies, path: "Sources/\(path)", exclude: exclude, resources: embedded.map { .embedInCode($0) },
             swiftSettings: strict + (marksUnsafe ? [.strictMemorySafety()] : []) + settings)
     }
     static func program(_ name: String, path: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -97,7 +97,7 @@ let package = Package(
             [
                 "StellarXDR", "StateChanges", "Protocols", "LedgerSources", "PostgreSQL", "Store", "Timescale", "ZeroMQ", "Pipeline",
                 "Membership", "Operations", "ConnectionOptions", argumentParser, logging, subprocess,
-            ]),
+            ], embedded: ["StatusPage/page.html"]),
         .library(
             "LiveIngest", path: "LiveIngest",
             [
@@ -105,7 +105,7 @@ let package = Package(
                 "ConnectionOptions", argumentParser,
                 logging,
             ]),
-        .program("wallet-backend", path: "Coordinator/wallet-backend", ["Coordinator", "LiveIngest", argumentParser]),
+        .program("wallet-backend", path: "Coordinator/wallet-backend", ["Coordinator", "LiveIngest", "Operations", argumentParser]),
         .library(
             "Fetcher", path: "Fetcher/Fetcher",
             [
@@ -156,7 +156,7 @@ let package = Package(
             "LedgerSimulatorTests", ["StellarXDR", "Zstd", "TestSupport", httpClient, nioCore, nioHTTP1, crypto, "ledger-simulator"]),
         .tests("FetcherTests", ["Fetcher", "Pipeline", "Protocols", "StateChanges", "StellarXDR", "TestSupport"]),
         .tests("WriterTests", ["Writer", "Pipeline", "StateChanges", "Store", "StellarXDR", "ZeroMQ", "TestSupport"]),
-        .tests("CoordinatorTests", ["Coordinator", "Writer", "Pipeline", "StateChanges", "Store"]),
+        .tests("CoordinatorTests", ["Coordinator", "Writer", "Pipeline", "Operations", "StateChanges", "Store"]),
         .tests(
             "EndToEndTests",
             [
@@ -164,7 +164,7 @@ let package = Package(
                 nioHTTP1,
                 logging,
                 "wallet-backend", "wallet-backend-fetcher", "wallet-backend-writer", "ledger-simulator",
-            ]),
+            ], exclude: ["StatusPage"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -24,6 +24,7 @@ struct IngestService: Sendable {
     /// Runs until a signal or a failure that nothing mends; the cause is logged here. A signal is the regular end: success.
     func execute() async -> ExitStatus {
         TerminationSignals.ignoreBrokenPipes()
+        logger.notice("live ingestion starts", metadata: ["version": "\(ProgramVersion.text)"])
         let signals = TerminationSignals(logger: logger)
         let ending = await withTaskGroup(of: Ending?.self) { group in
             group.addTask {
@@ -58,7 +59,7 @@ struct IngestService: Sendable {
             return .failure("\(error)")
         }
         let database = IngestDatabase(
-            configuration, applicationName: "wallet-backend ingest, pid \(getpid()) on \(Host.name)", logger: logger)
+            configuration, applicationName: "wallet-backend ingest \(ProgramVersion.text), pid \(getpid()) on \(Host.name)", logger: logger)
         let chunkWatch = ChunkWatch(
             configuration.database, applicationName: "wallet-backend chunk watch, pid \(getpid()) on \(Host.name)", logger: logger)
         async let _ = chunkWatch.run()

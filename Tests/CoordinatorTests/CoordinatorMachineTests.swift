@@ -139,7 +139,7 @@ import Testing
         let counters = FetcherCounters()
         #expect(it.fetcher(.heartbeat(holding: [1], counters: counters)) == [.send(.registerAgain, to: 1, worker: 1)], "the old connection")
         #expect(
-            it.hear(.fetcher(.heartbeat(holding: [], counters: counters)), from: 7) == [.counted(instance: "f", counters)],
+            it.hear(.fetcher(.heartbeat(holding: [], counters: counters)), from: 7) == [.counted(worker: 3, instance: "f", counters)],
             "what it counted is that of one process, and so is not counted twice")
     }
 

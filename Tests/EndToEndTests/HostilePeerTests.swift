@@ -111,7 +111,9 @@ import ZeroMQ
                 var counters = FetcherCounters()
                 counters.ledgers = number
                 counters.responseBytes = number
-                counters.retries = number
+                counters.retries = ["timeout": number, "no such cause \(number)": number]
+                counters.cores = number
+                counters.requestsInFlight = number
                 counters.ignoredEvents = number
                 counters.fetchSeconds = number < 0 ? -.infinity : .greatestFiniteMagnitude
                 try? peer.send(.fetcher(.heartbeat(holding: [number], counters: counters)), run: id, worker: worker)

@@ -74,7 +74,7 @@ extension Stage {
     }
 
     /// Which rows of pg_stat_activity are live ingestion's.
-    static let ingestSession = "datname = current_database() AND application_name LIKE 'wallet-backend ingest, pid %'"
+    static let ingestSession = "datname = current_database() AND application_name LIKE 'wallet-backend ingest %, pid %'"
 
     /// Expects the rows of the ledgers up to where live ingestion says that it is, and both cursors there.
     func expectIngested(_ ledger: UInt32, sourceLocation: SourceLocation = #_sourceLocation) async throws {

@@ -34,8 +34,17 @@ import Operations
         case ("remove-dead", _):
             PrivateFolder.removeDead(prefix: arguments[2], in: arguments[3])
             say("removed")
+        case ("relay", _):
+            let relay = LogRelay.open() ?? -1
+            for byte in arguments.dropFirst().flatMap({ Array($0.utf8) + [UInt8(ascii: "\n")] }) {
+                var byte = byte
+                _ = write(relay, &byte, 1)
+            }
+            sleepForEver()
         default:
-            say("usage: hang SECONDS | end-after-signal | flood MEGABYTES | private-folder PREFIX PARENT | remove-dead PREFIX PARENT")
+            say(
+                "usage: hang SECONDS | end-after-signal | flood MEGABYTES | private-folder PREFIX PARENT | remove-dead PREFIX PARENT | relay LINE..."
+            )
         }
     }
 

@@ -74,7 +74,7 @@ public final class RunningProgram: Sendable {
     private static let settings: Set<String> = [
         "PROTOCOL_ID", "DATABASE_URL", "RPC_URL", "NETWORK_PASSPHRASE", "BATCH_SIZE", "FETCHERS", "ENDPOINT", "NETWORK", "CONVERGENCE_WAIT",
         "METRICS_PORT", "LOG_LEVEL", "LOG_FORMAT", "START_LEDGER", "OLDEST_LEDGER_CURSOR_NAME", "LATEST_LEDGER_CURSOR_NAME",
-        "ROWS_ENDPOINT",
+        "ROWS_ENDPOINT", "PROGRESS", "STATUS_PORT", "STATUS_ADDRESS", "CONFIG",
     ]
 
     /// All lines so far, standard output and error together.

@@ -38,7 +38,7 @@ extension CoordinatorMachine {
         }
         contracts = snapshot.contracts
         target = latest
-        actions.append(.notice(.target(latest)))
+        actions.append(.notice(.target(latest, lowestCursor: snapshot.lowestCursor)))
         phase = .planning(Plan(target: latest, lowestCursor: snapshot.lowestCursor, writer: writer))
     }
 

@@ -132,7 +132,9 @@ extension CoordinatorMachine {
             actions.append(.notice(.fetcherUnfit(worker: worker.id, reason: reason)))
             return lose(worker, reason, crashed: false, &actions)
         }
-        if case .heartbeat(_, let counters) = message { actions.append(.counted(instance: worker.hello.instance, counters)) }
+        if case .heartbeat(_, let counters) = message {
+            actions.append(.counted(worker: worker.id, instance: worker.hello.instance, counters))
+        }
         guard case .round = phase else { return }
         switch message {
         case .heartbeat(let holding, _):
@@ -161,7 +163,7 @@ extension CoordinatorMachine {
 
     private mutating func take(_ message: WriterMessage, from worker: Worker, _ actions: inout [CoordinatorAction<Peer>]) {
         switch message {
-        case .heartbeat: break
+        case .heartbeat(let load): actions.append(.holds(load))
         case .ready:
             writer.isReady = true
             actions.append(.notice(.writerReady(worker: worker.id, pid: worker.hello.pid)))

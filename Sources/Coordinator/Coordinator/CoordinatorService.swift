@@ -18,19 +18,19 @@ struct CoordinatorService: Sendable {
     let processes: WorkerProcesses
     let database: MigrationDatabase
     let tip: NetworkTip
-    let metrics: MigrationMetrics
+    let observation: RunObservation
     let logger: Logger
     let contracts = ContractsPublication()
 
     init(
-        socket: ControlSocket, processes: WorkerProcesses, database: MigrationDatabase, tip: NetworkTip, metrics: MigrationMetrics,
+        socket: ControlSocket, processes: WorkerProcesses, database: MigrationDatabase, tip: NetworkTip, observation: RunObservation,
         logger: Logger
     ) {
         self.socket = socket
         self.processes = processes
         self.database = database
         self.tip = tip
-        self.metrics = metrics
+        self.observation = observation
         self.logger = logger
     }
 
@@ -64,7 +64,7 @@ struct CoordinatorService: Sendable {
         _ machine: Machine, _ events: inout AsyncStream<Event>.Iterator, _ report: @escaping @Sendable (Event) -> Void
     ) async -> (Machine, StopCause?) {
         var machine = machine
-        var progress = ProgressLog(logger: logger)
+        var observation = observation
         let began = ContinuousClock.now
         var question: Task<Void, Never>?
         var pause: Task<Void, Never>?
@@ -86,15 +86,17 @@ struct CoordinatorService: Sendable {
                     pause = Task { if (try? await Task.sleep(for: time)) != nil { report(.wake) } }
                 case .kill(let token): processes.kill(token)
                 case .registered(let token): processes.registered(token)
-                case .counted(let instance, let counters): metrics.counted(instance, counters)
+                case .counted(let worker, let instance, let counters): observation.counted(worker, instance, counters)
+                case .holds(let load): observation.holds(load)
                 case .notice(let notice):
                     notice.log(to: logger)
-                    metrics.note(notice)
-                    progress.note(notice)
-                case .finish(let cause): return (machine, cause)
+                    observation.note(notice)
+                case .finish(let cause):
+                    observation.end(machine)
+                    return (machine, cause)
                 }
             }
-            if isTick { progress.tick(machine) }
+            if isTick { observation.tick(machine) }
             next = await events.next(isolation: #isolation)
         }
         return (machine, .failure("the event loop ended"))

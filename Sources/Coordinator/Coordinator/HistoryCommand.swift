@@ -68,6 +68,7 @@ public struct HistoryCommand: AsyncParsableCommand {
     var rebuilds = false
     @Flag(name: .customLong("yes"), help: "Do not ask before rows are deleted; needed with --rebuild where there is no terminal.")
     var isConfirmed = false
+    @OptionGroup var progress: ProgressOptions
     @OptionGroup var metrics: MetricsOptions
     @OptionGroup var logging: LoggingOptions
 
@@ -82,7 +83,7 @@ public struct HistoryCommand: AsyncParsableCommand {
         }
         if rebuilds, !isConfirmed { try confirm(configuration.protocols) }
         log.bootstrap()
-        let status = await HistoryRun(configuration: configuration, logger: log.makeLogger()).execute()
+        let status = await HistoryRun(configuration: configuration, identity: log.identity, logger: log.makeLogger()).execute()
         if status != .success { throw status.exitCode }
     }
 
@@ -97,6 +98,9 @@ public struct HistoryCommand: AsyncParsableCommand {
             )
         }
         let logging = try logging.resolve(process: "coordinator", environment: environment)
+        let (style, page) = try progress.resolve(environment: environment)
+        let form: ProgressDisplay.Form =
+            style == .none ? .nothing : style.isLive(logging.format, environment: environment) ? .block : .lines
         return HistoryConfiguration(
             protocols: try protocols(environment), database: database.parsed, databaseText: database.text,
             source: source, networkPassphrase: passphrase, cursorNames: try cursorNames.resolve(environment: environment),
@@ -104,7 +108,7 @@ public struct HistoryCommand: AsyncParsableCommand {
             network: try Self.network.resolveIfGiven(network, environment: environment),
             convergenceWait: try Self.wait.resolve(convergenceWait, environment: environment), acceptConvergence: acceptConvergence,
             compressedChunks: try Self.compressed.resolve(compressedChunks, environment: environment),
-            rebuilds: rebuilds, metricsPort: try metrics.resolve(environment: environment),
+            rebuilds: rebuilds, metricsPort: try metrics.resolve(environment: environment), statusPage: page, progress: form,
             workerArguments: ["--log-level", logging.level.rawValue, "--log-format", logging.format.rawValue])
     }
 

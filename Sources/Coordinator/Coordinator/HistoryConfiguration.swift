@@ -28,6 +28,9 @@ struct HistoryConfiguration: Sendable {
     /// The histories are done again from the start.
     let rebuilds: Bool
     let metricsPort: Int?
+    /// Where the status page is served; nil: nowhere.
+    let statusPage: ProgressOptions.StatusAddress?
+    let progress: ProgressDisplay.Form
     /// Flags that the workers are given too.
     let workerArguments: [String]
 }

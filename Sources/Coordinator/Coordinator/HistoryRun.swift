@@ -13,21 +13,31 @@ import ZeroMQ
 struct HistoryRun: Sendable {
     let configuration: HistoryConfiguration
     let logger: Logger
-    private let run = RunID.random()
+    private let identity: LogIdentity
+    private let run: RunID
     private let metrics = MigrationMetrics()
+    private let monitor: RunMonitor
+    private let board: RunBoard
     /// What `/readyz` says: the phase, until the rounds run.
     private let notReady = NotReadyReason("starting")
 
     private typealias Event = CoordinatorEvent<PeerID>
 
-    init(configuration: HistoryConfiguration, logger: Logger) {
+    init(configuration: HistoryConfiguration, identity: LogIdentity, logger: Logger) {
         self.configuration = configuration
+        self.identity = identity
         self.logger = logger
+        run = RunID.random()
+        var monitor = RunMonitor(run: run, at: UTCTime.now.seconds)
+        board = RunBoard(monitor.enter(.validating, at: UTCTime.now.seconds))
+        self.monitor = monitor
     }
 
     /// Runs the migration; every cause of an end is logged here.
     func execute() async -> ExitStatus {
         TerminationSignals.ignoreBrokenPipes()
+        identity.set(run: run.rawValue)
+        logger.notice("migration starts", metadata: ["version": "\(ProgramVersion.text)"])
         let signals = TerminationSignals(logger: logger)
         let (events, continuation) = AsyncStream<Event>.makeStream()
         let report: @Sendable (Event) -> Void = { continuation.yield($0) }
@@ -39,7 +49,12 @@ struct HistoryRun: Sendable {
                 return nil
             }
             if let port = configuration.metricsPort {
-                group.addTask { await serveMetrics(port, report) }
+                group.addTask { await serve(server(port: port), report) }
+            }
+            if let page = configuration.statusPage {
+                group.addTask {
+                    await serve(server(host: page.host, port: page.port, pages: StatusPage.pages(of: board), what: "status page"), report)
+                }
             }
             group.addTask { await phases(events, report) }
             var status: ExitStatus?
@@ -58,7 +73,8 @@ struct HistoryRun: Sendable {
             return .failure
         }
         let database = MigrationDatabase(
-            configuration, applicationName: "wallet-backend migration, pid \(getpid()) on \(Host.name)", logger: logger)
+            configuration, applicationName: "wallet-backend migration \(ProgramVersion.text), pid \(getpid()) on \(Host.name)",
+            logger: logger)
         var events = events.makeAsyncIterator()
         let status = await migrate(database, source, &events, report)
         await database.close()
@@ -81,6 +97,8 @@ struct HistoryRun: Sendable {
         }
         if configuration.rebuilds {
             notReady.set("deleting the rows of a history that begins again")
+            var monitor = monitor
+            board.show(monitor.enter(.rebuilding, at: UTCTime.now.seconds))
             switch await interruptible(&events, report, { try await rebuild(verdict) }) {
             case .success: break
             case .failure(let cause):
@@ -100,9 +118,11 @@ struct HistoryRun: Sendable {
             return await complete(prepared.machine(configuration, run), .failure("\(error)"), database)
         }
         notReady.set(nil)
+        let observation = RunObservation(
+            metrics: metrics, monitor: monitor, board: board, display: ProgressDisplay(configuration.progress, logger: logger))
         let service = CoordinatorService(
             socket: group.socket, processes: group.processes, database: database, tip: NetworkTip(source: source, logger: logger),
-            metrics: metrics, logger: logger)
+            observation: observation, logger: logger)
         let (machine, cause) = await service.run(prepared.machine(configuration, run), &events, report: report)
         await group.close()
         return summarise(machine, cause)
@@ -184,7 +204,7 @@ struct HistoryRun: Sendable {
         for id in ids {
             guard let start = starts[id] else { continue }
             metrics.begin(id, at: start.ledger + 1)
-            logger.notice("migrating", metadata: ["protocol": "\(id.rawValue)", "cursor": "\(start)", "run": "\(run)"])
+            logger.notice("migrating", metadata: ["protocol": "\(id.rawValue)", "cursor": "\(start)"])
         }
         return Preparation(protocols: ids, starts: starts, ledgersPerFile: source.ledgersPerFile)
     }
@@ -228,15 +248,6 @@ struct HistoryRun: Sendable {
 
     /// What was handed off or has converged is a success, everything else failed; the cause stands in the log.
     private func summarise(_ machine: CoordinatorService.Machine, _ cause: StopCause?) -> ExitStatus {
-        let ended = machine.progress.filter { $0.outcome != nil }.sorted { $0.id < $1.id }
-        for progress in ended + machine.progress.filter({ $0.outcome == nil }) {
-            logger.notice(
-                "result",
-                metadata: [
-                    "protocol": "\(progress.id.rawValue)", "outcome": "\(progress.outcome?.word ?? "STOPPED")",
-                    "migrated_through": "\(progress.committed)", "rows": "\(progress.rows)", "run": "\(run)",
-                ])
-        }
         if let cause { return self.ended(by: cause, "migration stopped; what was committed stays, the next run resumes at cursor + 1") }
         return machine.progress.allSatisfy { $0.outcome?.reached != nil && $0.isRecorded } ? .success : .failure
     }
@@ -252,10 +263,15 @@ struct HistoryRun: Sendable {
         }
     }
 
-    private func serveMetrics(_ port: Int, _ report: @Sendable (Event) -> Void) async -> ExitStatus? {
-        let server = OperationsServer(port: port, registry: metrics.registry, logger: logger) { [notReady] in
+    private func server(
+        host: String = "0.0.0.0", port: Int, pages: [OperationsPage] = [], what: String = "metrics"
+    ) -> OperationsServer {
+        OperationsServer(host: host, port: port, registry: metrics.registry, pages: pages, what: what, logger: logger) { [notReady] in
             notReady.readiness
         }
+    }
+
+    private func serve(_ server: OperationsServer, _ report: @Sendable (Event) -> Void) async -> ExitStatus? {
         do {
             try await server.run()
         } catch {

@@ -184,7 +184,9 @@ package enum CoordinatorAction<Peer: Hashable & Sendable>: Hashable, Sendable {
     /// A process that the coordinator started has registered.
     case registered(token: String)
     /// A fetcher process has reported its counters.
-    case counted(instance: String, FetcherCounters)
+    case counted(worker: WorkerID, instance: String, FetcherCounters)
+    /// The writer has reported what it holds.
+    case holds(ReorderLoad)
     /// Something for the log and the metrics.
     case notice(Notice)
     /// The run is over; nil: every protocol has an outcome.

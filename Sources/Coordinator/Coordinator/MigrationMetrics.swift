@@ -24,6 +24,20 @@ final class MigrationMetrics: Sendable {
     private let fetchedBytes: Counter
     private let retries: Counter
     private let ignoredEvents: Counter
+    private let workers: Gauge
+    private let registrations: Counter
+    private let batchesInFlight: Gauge
+    private let leasesExpired: Counter
+    private let windowLedgers: Gauge
+    private let reorderLedgers: Gauge
+    private let reorderBytes: Gauge
+    private let swapsLost: Counter
+    private let rounds: Counter
+    private let roundsInterrupted: Counter
+    private let batchFailures: Counter
+    private let ledgersPerSecond: Gauge
+    /// Nil while it is not known.
+    private let eta: EstimateOfTime
     private let counters = Mutex<[String: FetcherCounters]>([:])
 
     init() {
@@ -33,7 +47,7 @@ final class MigrationMetrics: Sendable {
         phases = registry.histogram(
             "wallet_migration_phase_duration_seconds",
             help:
-                "Time per ledger spent fetching and processing (averaged over a heartbeat of a fetcher), and per transaction spent flushing.",
+                "Time per ledger waiting for responses (fetch), walking through its bytes (extract) and making rows (process), averaged over a heartbeat of a fetcher; time per transaction (flush).",
             labels: ["phase"], bounds: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10])
         targetTip = registry.gauge("wallet_migration_target_tip", help: "Target of the round: latest_ingest_ledger at its beginning.")
         cursors = registry.gauge("wallet_migration_cursor", help: "History cursor as last committed or read.", labels: ["protocol_id"])
@@ -47,12 +61,48 @@ final class MigrationMetrics: Sendable {
         rowsTotal = registry.counter("wallet_migration_rows_total", help: "State changes committed.", labels: ["protocol_id"])
         transactions = registry.counter("wallet_migration_transactions_total", help: "Transactions committed.")
         fetchedLedgers = registry.counter("wallet_migration_fetched_ledgers_total", help: "Ledgers fetched and decoded by all fetchers.")
-        fetchedBytes = registry.counter("wallet_migration_fetched_bytes_total", help: "Bytes of RPC responses received by all fetchers.")
-        retries = registry.counter("wallet_migration_rpc_retries_total", help: "RPC requests that had to be repeated.")
+        fetchedBytes = registry.counter("wallet_migration_fetched_bytes_total", help: "Bytes of responses received by all fetchers.")
+        retries = registry.counter(
+            "wallet_migration_source_retries_total", help: "Requests to the source of ledgers that were repeated, by what they failed of.",
+            labels: ["cause"])
         ignoredEvents = registry.counter("wallet_migration_ignored_events_total", help: "Events of tracked contracts that gave no row.")
         workersLost = registry.counter("wallet_migration_workers_lost_total", help: "Workers that died or fell silent.")
         messagesRefused = registry.counter(
             "wallet_migration_messages_refused_total", help: "Registrations and messages that were refused.")
+        workers = registry.gauge("wallet_migration_workers", help: "Workers that take part.", labels: ["role"])
+        registrations = registry.counter(
+            "wallet_migration_worker_registrations_total", help: "Registrations of workers: new ones, and those that came back.",
+            labels: ["role"])
+        batchesInFlight = registry.gauge("wallet_migration_batches_in_flight", help: "Batches that fetchers have a lease of.")
+        leasesExpired = registry.counter(
+            "wallet_migration_leases_expired_total", help: "Pieces of batches that were taken back from a fetcher and leased again.")
+        windowLedgers = registry.gauge(
+            "wallet_migration_window_ledgers", help: "Ledgers that are leased or with the writer, and not committed.")
+        reorderLedgers = registry.gauge("wallet_migration_reorder_ledgers", help: "Ledgers whose rows are with the writer, not committed.")
+        reorderBytes = registry.gauge("wallet_migration_reorder_bytes", help: "Bytes of rows that are with the writer, not committed.")
+        swapsLost = registry.counter(
+            "wallet_migration_swaps_lost_total", help: "Swaps that did not find the cursor where it was expected.", labels: ["protocol_id"])
+        rounds = registry.counter("wallet_migration_rounds_total", help: "Rounds that began.")
+        roundsInterrupted = registry.counter("wallet_migration_rounds_interrupted_total", help: "Rounds that ended before their target.")
+        batchFailures = registry.counter("wallet_migration_batch_failures_total", help: "Batches that a fetcher gave back.")
+        ledgersPerSecond = registry.gauge(
+            "wallet_migration_ledgers_per_second", help: "Ledgers committed per second, over the last minute.")
+        let eta = EstimateOfTime()
+        self.eta = eta
+        registry.gauge("wallet_migration_eta_seconds", help: "Seconds until the round is done; absent while not known.") { eta.seconds }
+        for role in [WorkerRole.fetcher, .writer] { workers.set(0, role.rawValue) }
+    }
+
+    /// How things stand once a second.
+    func observe(_ status: RunStatus) {
+        workers.set(Double(status.fetchers.count), WorkerRole.fetcher.rawValue)
+        workers.set(status.writer == nil ? 0 : 1, WorkerRole.writer.rawValue)
+        batchesInFlight.set(Double(status.fetchers.reduce(0) { $0 + $1.batches }))
+        windowLedgers.set(Double(status.stages.reorder.window))
+        reorderLedgers.set(Double(status.stages.reorder.ledgers))
+        reorderBytes.set(Double(status.stages.reorder.bytes))
+        ledgersPerSecond.set(status.ledgersPerSecond)
+        eta.seconds = status.etaSeconds
     }
 
     func begin(_ id: ProtocolID, at ledger: UInt32) {
@@ -63,7 +113,7 @@ final class MigrationMetrics: Sendable {
     /// Counts what the coordinator says.
     func note(_ notice: Notice) {
         switch notice {
-        case .target(let ledger): targetTip.set(Double(ledger))
+        case .target(let ledger, _): targetTip.set(Double(ledger))
         case .networkTip(let ledger): networkTip.set(Double(ledger))
         case .cursorMoved(let id, let ledger, let rows):
             cursors.set(Double(ledger), id.rawValue)
@@ -78,6 +128,12 @@ final class MigrationMetrics: Sendable {
         case .left(let id, .converged, _, _): convergences.add(1, id.rawValue)
         case .recorded(let id, let success): statuses.set(success ? 1 : 2, id.rawValue)
         case .workerLost: workersLost.add()
+        case .workerRegistered(let hello, _): registrations.add(1, hello.role.rawValue)
+        case .leasesTakenBack(_, let ledgers, _): leasesExpired.add(Double(ledgers.count))
+        case .swapFailed(let id, _, _, _, _): swapsLost.add(1, id.rawValue)
+        case .roundBegins: rounds.add()
+        case .roundInterrupted: roundsInterrupted.add()
+        case .batchFailed: batchFailures.add()
         case .messageRefused, .workerRefused: messagesRefused.add()
         default: break
         }
@@ -95,12 +151,23 @@ final class MigrationMetrics: Sendable {
         guard count > 0 else { return }
         fetchedLedgers.add(count)
         fetchedBytes.add(Double(now.responseBytes) - Double(before.responseBytes))
-        retries.add(Double(now.retries) - Double(before.retries))
+        for (cause, number) in now.retries { retries.add(Double(number - (before.retries[cause] ?? 0)), cause) }
         ignoredEvents.add(Double(now.ignoredEvents) - Double(before.ignoredEvents))
         let times = Int(min(count, 1e9))
         phases.observe(max(0, now.fetchSeconds - before.fetchSeconds) / count, times: times, "fetch")
+        phases.observe(max(0, now.extractSeconds - before.extractSeconds) / count, times: times, "extract")
         phases.observe(max(0, now.processSeconds - before.processSeconds) / count, times: times, "process")
     }
 
     private static let maxInstances = 10_000
+}
+
+/// The time left as the metrics tell it.
+private final class EstimateOfTime: Sendable {
+    private let stored = Mutex<Double?>(nil)
+
+    var seconds: Double? {
+        get { stored.withLock { $0 } }
+        set { stored.withLock { $0 = newValue } }
+    }
 }

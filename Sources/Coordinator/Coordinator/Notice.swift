@@ -19,7 +19,8 @@ package enum Notice: Hashable, Sendable {
     case batchFailed(BatchID, failures: Int, cause: String)
     case partRefused(ledgers: LedgerRange, fetcher: WorkerID, reason: String, isFault: Bool)
     // Rounds
-    case target(UInt32)
+    /// The round's target, and where the cursor of an empty history stands.
+    case target(UInt32, lowestCursor: UInt32)
     case roundBegins(RoundNumber, target: UInt32, ledgers: Int, cursors: [ProtocolID: UInt32], contracts: [ProtocolID: Int])
     case roundInterrupted(RoundNumber, cause: String)
     case roundComplete(RoundNumber, target: UInt32, ledgers: Int)
@@ -57,10 +58,10 @@ extension Notice {
         logger.log(level: line.level, line.message, metadata: line.fields.mapValues { "\($0)" })
     }
 
-    private typealias Line = (level: Logger.Level, message: Logger.Message, fields: [String: String])
+    typealias Line = (level: Logger.Level, message: Logger.Message, fields: [String: String])
 
     /// Nil for what only the metrics tell.
-    private var line: Line? { workerLine ?? roundLine ?? cursorLine ?? tipLine }
+    var line: Line? { workerLine ?? roundLine ?? cursorLine ?? tipLine }
 
     private var workerLine: Line? {
         switch self {

@@ -5,6 +5,7 @@ import Logging
 import Membership
 import Operations
 import Pipeline
+import SystemPackage
 import ZeroMQ
 
 /// The socket where the workers register, and, in a managed run, the worker processes themselves.
@@ -33,9 +34,13 @@ struct WorkerGroup: Sendable {
         logger.info(
             configuration.fetchers > 0 ? "workers will be started here" : "waiting for workers that are started elsewhere",
             metadata: ["endpoint": "\(router.endpoint)", "fetchers": "\(configuration.fetchers)"])
+        // Below the log there is a block that only this process's lines leave whole.
+        let relay = configuration.progress == .block ? LogRelay.open() : nil
+        let errorOutput = relay.map { FileDescriptor(rawValue: $0) } ?? .standardError
         let plans = configuration.fetchers > 0 ? try configuration.workerPlans(endpoint: router.endpoint) : []
         return WorkerGroup(
-            socket: ControlSocket(router: router, run: run, logger: logger), processes: WorkerProcesses(plans, logger: logger), loop: loop,
+            socket: ControlSocket(router: router, run: run, logger: logger),
+            processes: WorkerProcesses(plans, errorOutput: errorOutput, logger: logger), loop: loop,
             folder: folder)
     }
 
@@ -54,7 +59,7 @@ extension HistoryConfiguration {
     func workerPlans(endpoint: Endpoint, environment: [String: String] = ProcessEnvironment.current) throws -> [WorkerProcesses.Plan] {
         let programs = try ProgramFolder.path()
         let common = ["--endpoint", "\(endpoint)", "--parent-lifeline"] + workerArguments
-        let forBoth = environment.filter { !Self.secrets.contains($0.key) && !LedgerSourceOptions.isSetting($0.key) }
+        let forBoth = environment.filter { !Self.ownVariables.contains($0.key) && !LedgerSourceOptions.isSetting($0.key) }
         var forWriter = forBoth.filter { !LedgerSourceOptions.isCredential($0.key) }
         forWriter["DATABASE_URL"] = databaseText
         // What libpq itself reads: password, password file, service file, certificates.
@@ -67,7 +72,10 @@ extension HistoryConfiguration {
         return [writer] + Array(repeating: fetcher, count: fetchers)
     }
 
-    private static let secrets: Set<String> = ["DATABASE_URL", "ENDPOINT", "ROWS_ENDPOINT", WorkerProcesses.tokenVariable]
+    /// Not for workers: secrets that only some need, and the coordinator's own ports, which nobody else can have.
+    private static let ownVariables: Set<String> = [
+        "DATABASE_URL", "ENDPOINT", "ROWS_ENDPOINT", "METRICS_PORT", "STATUS_PORT", WorkerProcesses.tokenVariable,
+    ]
 }
 
 /// Where this program and its siblings lie.

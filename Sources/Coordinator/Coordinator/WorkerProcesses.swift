@@ -37,11 +37,14 @@ final class WorkerProcesses: Sendable {
     private static let maxQuickDeathsAfterRegistration = 60
 
     private let plans: [Plan]
+    private let errorOutput: FileDescriptor
     private let logger: Logger
     private let children = Mutex<[String: Child]>([:])
 
-    init(_ plans: [Plan], logger: Logger) {
+    /// - Parameter errorOutput: the standard error of all of them.
+    init(_ plans: [Plan], errorOutput: FileDescriptor = .standardError, logger: Logger) {
         self.plans = plans
+        self.errorOutput = errorOutput
         self.logger = logger
     }
 
@@ -92,7 +95,8 @@ final class WorkerProcesses: Sendable {
             let result = try await Subprocess.run(
                 .path(FilePath(plan.executable)), arguments: Arguments(plan.arguments),
                 environment: .custom(Dictionary(uniqueKeysWithValues: environment.map { (Environment.Key(stringLiteral: $0), $1) })),
-                platformOptions: platform, input: .inputWriter, output: .sequence, error: .currentStandardError
+                platformOptions: platform, input: .inputWriter, output: .sequence,
+                error: .fileDescriptor(errorOutput, closeAfterSpawningProcess: false)
             ) { execution in
                 let pid = execution.processIdentifier.value
                 // Taken out before the process is waited for: its number cannot have gone to another.

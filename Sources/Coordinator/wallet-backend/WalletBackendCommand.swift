@@ -1,12 +1,14 @@
 import ArgumentParser
 import Coordinator
 import LiveIngest
+import Operations
 
 /// `wallet-backend`.
 struct WalletBackendCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "wallet-backend",
         abstract: "Follows the Stellar network for a wallet backend, and fills in the history of contract protocols.",
+        version: ProgramVersion.text,
         subcommands: [ProtocolMigrate.self, IngestCommand.self, Migrate.self])
 
     struct ProtocolMigrate: AsyncParsableCommand {

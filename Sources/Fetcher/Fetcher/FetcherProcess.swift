@@ -2,6 +2,7 @@ import Glibc
 import LedgerSources
 import Logging
 import Membership
+import Operations
 import Pipeline
 import Protocols
 import StateChanges
@@ -15,6 +16,7 @@ struct FetcherConfiguration: Sendable {
     let concurrency: Int
     /// Ledgers per request at most; the source chooses within it by what the server manages.
     let pageSize: Int
+    let metricsPort: Int?
 }
 
 /// A fetcher: asks the coordinator for batches, requests their ledgers, turns them into rows and offers these to the writer. One loop takes all events;
@@ -58,6 +60,8 @@ struct FetcherProcess: Sendable {
         var round: Round?
         var nextNumber = 1
         var counters = FetcherCounters()
+        /// Of the ledgers that were measured: all seconds, and those that went into rows.
+        var measured = (seconds: 0.0, rows: 0.0)
 
         mutating func endRound() {
             if let round { nextNumber = round.scheduler.nextNumber }
@@ -72,6 +76,7 @@ struct FetcherProcess: Sendable {
     let source: any LedgerSource
     let limits: Scheduler.Limits
     let service: Service
+    let metrics = FetcherMetrics()
     let logger: Logger
     private static let sourcePause = Duration.seconds(5)
 
@@ -87,7 +92,12 @@ struct FetcherProcess: Sendable {
         limits.firstLength = 1
         let service = try Service(configuration.worker, logger: logger)
         let process = FetcherProcess(source: source, limits: limits, service: service, logger: logger)
-        let inGoodOrder = try await service.run { await process.run($0) }
+        let server = configuration.metricsPort.map {
+            OperationsServer(port: $0, registry: process.metrics.registry, logger: logger) { [notReady = process.metrics.notReady] in
+                notReady.readiness
+            }
+        }
+        let inGoodOrder = try await service.run(metrics: server) { await process.run($0) }
         await source.shutdown()
         return inGoodOrder
     }
@@ -123,9 +133,14 @@ struct FetcherProcess: Sendable {
             state.gate.halt()
             state.endRound()
         case .link(.tick):
-            state.counters.retries = source.retries
+            let holding = state.round?.scheduler.holding ?? []
+            let requests = state.round?.requests.count ?? 0
+            metrics.tick(source, requestsInFlight: requests, batchesHeld: holding.count)
+            state.counters.cores = ProcessorLoad.cores
+            state.counters.requestsInFlight = requests
+            state.counters.retries = Dictionary(uniqueKeysWithValues: source.retriesByCause.map { ($0.rawValue, $1) })
             state.counters.responseBytes = source.bytesReceived
-            service.link.send(.heartbeat(holding: state.round?.scheduler.holding ?? [], counters: state.counters))
+            service.link.send(.heartbeat(holding: holding, counters: state.counters))
             schedule(.tick, &state)
         case .link(.command(let command, let frames)): take(command, frames, &state)
         case .local(.source(let registration, let result)):
@@ -143,14 +158,14 @@ struct FetcherProcess: Sendable {
             }
         case .local(.fetched(let id, let result, let seconds)):
             state.round?.requests[id] = nil
-            state.counters.fetchSeconds += seconds
             switch result {
             case .success(let outcome):
-                state.counters.ledgers += outcome.rows.ledgers.count
-                state.counters.processSeconds += outcome.seconds
-                state.counters.ignoredEvents += outcome.ignoredEvents
+                metrics.fetched(outcome, seconds: seconds)
+                count(outcome, seconds, &state)
                 schedule(.fetched(id: id, outcome.rows), &state)
             case .failure(let failure):
+                metrics.fetched(nil, seconds: seconds)
+                state.counters.fetchSeconds += seconds
                 schedule(.failed(id: id, failure), &state)
             }
         case .local(.reply(let reply)): schedule(.reply(reply), &state)
@@ -158,10 +173,28 @@ struct FetcherProcess: Sendable {
         return nil
     }
 
+    private func count(_ outcome: RequestProcessor.Outcome, _ seconds: Double, _ state: inout State) {
+        logger.debug(
+            "ledgers fetched and decoded",
+            metadata: [
+                "ledgers": "\(outcome.rows.ledgers)", "rows": "\(outcome.rows.counts.reduce(0, +))", "bytes": "\(outcome.rows.bytes)",
+                "seconds": "\(seconds)", "decode_seconds": "\(outcome.seconds)",
+            ])
+        state.measured.seconds += outcome.measured.seconds
+        state.measured.rows += outcome.measured.rows
+        let share = state.measured.seconds > 0 ? min(1, state.measured.rows / state.measured.seconds) : 0
+        state.counters.ledgers += outcome.rows.ledgers.count
+        state.counters.fetchSeconds += max(0, seconds - outcome.seconds)
+        state.counters.extractSeconds += outcome.seconds * (1 - share)
+        state.counters.processSeconds += outcome.seconds * share
+        state.counters.ignoredEvents += outcome.ignoredEvents
+    }
+
     // MARK: Registration and rounds
 
     private func register(_ run: RunID, _ welcome: Welcome, _ state: inout State) {
         state.endRound()
+        metrics.registered()
         state.run = run
         state.worker = welcome.worker
         state.registrations += 1

@@ -19,12 +19,14 @@ public struct FetcherProgram: AsyncParsableCommand {
         commandName: "wallet-backend-fetcher",
         abstract: "Fetches ledgers for a migration and turns them into rows.",
         discussion:
-            "Started by the coordinator, or by hand where the coordinator runs with --fetchers 0. Needs no database.")
+            "Started by the coordinator, or by hand where the coordinator runs with --fetchers 0. Needs no database.",
+        version: ProgramVersion.text)
 
     @OptionGroup var worker: WorkerOptions
     @OptionGroup var source: LedgerSourceOptions
     @Option(name: Self.concurrency.name, help: Self.concurrency.help) var rpcConcurrency: String?
     @Option(name: Self.pageSize.name, help: Self.pageSize.help) var rpcPageSize: String?
+    @OptionGroup var metrics: MetricsOptions
     @OptionGroup var logging: LoggingOptions
 
     /// Nothing given.
@@ -34,17 +36,20 @@ public struct FetcherProgram: AsyncParsableCommand {
     public func run() async throws {
         let environment = ProcessEnvironment.current
         let (log, configuration) = try UsageError.reported {
-            (
-                try logging.resolve(process: "fetcher", environment: environment),
+            let log = try logging.resolve(process: "fetcher", environment: environment)
+            return (
+                log,
                 FetcherConfiguration(
-                    worker: try worker.resolve(environment: environment),
+                    worker: try worker.resolve(environment: environment, identity: log.identity),
                     source: try source.resolve(environment: environment),
                     concurrency: try Self.concurrency.resolve(rpcConcurrency, environment: environment),
-                    pageSize: try Self.pageSize.resolve(rpcPageSize, environment: environment))
+                    pageSize: try Self.pageSize.resolve(rpcPageSize, environment: environment),
+                    metricsPort: try metrics.resolve(environment: environment))
             )
         }
         log.bootstrap()
         let logger = log.makeLogger()
+        logger.info("fetcher starts", metadata: ["version": "\(ProgramVersion.text)"])
         let inGoodOrder: Bool
         do {
             inGoodOrder = try await FetcherProcess.run(configuration, logger: logger)

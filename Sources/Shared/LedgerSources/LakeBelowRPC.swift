@@ -19,7 +19,7 @@ final class LakeBelowRPC: LedgerSource {
     }
 
     var endpoint: String { "\(lake.endpoint) and \(rpc.endpoint)" }
-    var retries: Int { lake.retries + rpc.retries }
+    var retriesByCause: [LedgerSourceError.Code: Int] { lake.retriesByCause.merging(rpc.retriesByCause, uniquingKeysWith: +) }
     var bytesReceived: Int { lake.bytesReceived + rpc.bytesReceived }
     var ledgersPerFile: Int { lake.ledgersPerFile }
     var requestsInFlight: Int { max(lake.requestsInFlight, rpc.requestsInFlight) }

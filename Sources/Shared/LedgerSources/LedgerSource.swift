@@ -51,8 +51,8 @@ public protocol LedgerSource: Sendable {
     @discardableResult
     func requireLedgers(_ needed: ClosedRange<UInt32>) async throws(LedgerSourceError) -> UInt32
 
-    /// Requests that had to be repeated since the start.
-    var retries: Int { get }
+    /// Requests that had to be repeated since the start, by what they failed of.
+    var retriesByCause: [LedgerSourceError.Code: Int] { get }
 
     /// Bytes that came over the wire since the start.
     var bytesReceived: Int { get }
@@ -70,6 +70,9 @@ public struct CheckedLedger: Sendable {
 }
 
 extension LedgerSource {
+    /// Requests that had to be repeated since the start.
+    public var retries: Int { retriesByCause.values.reduce(0, +) }
+
     /// One request's ledgers with bytes of their own, for whoever keeps them; as `forEachLedger`.
     public func ledgers(from first: UInt32, limit: Int) async throws -> (ledgers: [CheckedLedger], link: ChainLink) {
         let copies = Copies()

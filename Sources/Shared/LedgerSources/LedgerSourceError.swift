@@ -1,7 +1,7 @@
 /// What a ledger source could not do, with the endpoint, the ledgers asked for and, where it tried more than once, how often and how long.
 public struct LedgerSourceError: Error, Sendable, Hashable {
     /// The kind of failure.
-    public enum Code: String, Sendable, Hashable {
+    public enum Code: String, CaseIterable, Sendable, Hashable {
         /// The URL given is none that a source can use.
         case invalidURL
         /// No connection, or one that broke.

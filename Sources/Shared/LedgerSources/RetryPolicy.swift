@@ -71,16 +71,16 @@ struct Retrying {
     let logger: Logger
 
     /// Runs `attempt` (with the number of the try, from 1) until it succeeds, fails for good, the time is used up or the task is cancelled.
-    /// - Parameter onRetry: called before each try after the first.
+    /// - Parameter onRetry: called before each try after the first, with what the one before failed of.
     func run<Value: Sendable>(
-        _ what: String, ledgers: ClosedRange<UInt32>? = nil, within total: Duration? = nil, onRetry: () -> Void,
+        _ what: String, ledgers: ClosedRange<UInt32>? = nil, within total: Duration? = nil, onRetry: (LedgerSourceError.Code) -> Void,
         _ attempt: (Int) async throws(AttemptFailure) -> Value
     ) async throws(LedgerSourceError) -> Value {
         try await run(what, ledgers, total ?? policy.total, on: policy.clock, onRetry, attempt)
     }
 
     private func run<Value: Sendable, C: Clock<Duration>>(
-        _ what: String, _ ledgers: ClosedRange<UInt32>?, _ total: Duration, on clock: C, _ onRetry: () -> Void,
+        _ what: String, _ ledgers: ClosedRange<UInt32>?, _ total: Duration, on clock: C, _ onRetry: (LedgerSourceError.Code) -> Void,
         _ attempt: (Int) async throws(AttemptFailure) -> Value
     ) async throws(LedgerSourceError) -> Value {
         let start = clock.now
@@ -102,7 +102,7 @@ struct Retrying {
                     ledgers: failure.ledger.map { $0...$0 } ?? ledgers, tries: tries, elapsed: elapsed)
             }
             tell(what, ledgers, failure, tries, delay)
-            onRetry()
+            onRetry(failure.code)
             do {
                 if delay > .zero { try await clock.sleep(until: clock.now.advanced(by: delay), tolerance: nil) }
             } catch {

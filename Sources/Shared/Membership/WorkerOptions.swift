@@ -24,10 +24,12 @@ public struct WorkerOptions: ParsableArguments {
     public init() {}
 
     /// The settings.
+    /// - Parameter identity: learns the worker's number and run.
     /// - Throws: `UsageError`.
-    public func resolve(environment: [String: String]) throws(UsageError) -> WorkerSettings {
+    public func resolve(environment: [String: String], identity: LogIdentity) throws(UsageError) -> WorkerSettings {
         WorkerSettings(
             endpoint: try Self.endpoint.resolve(endpoint, environment: environment),
-            token: try Self.token.resolveIfGiven(workerToken, environment: environment), parentLifeline: lifeline.parentLifeline)
+            token: try Self.token.resolveIfGiven(workerToken, environment: environment), parentLifeline: lifeline.parentLifeline,
+            identity: identity)
     }
 }

@@ -1,6 +1,6 @@
 internal import Glibc
 public import Logging
-internal import Operations
+public import Operations
 internal import Pipeline
 public import ZeroMQ
 
@@ -41,13 +41,17 @@ public struct WorkerService<Role: Channel, Local: Sendable>: Sendable {
 
     /// Runs the worker's loop, which is the only reader of the events, until it returns; then says goodbye and closes all sockets.
     ///
-    /// - Parameter rowsEndpoint: where fetchers reach the writer.
+    /// - Parameters:
+    ///   - rowsEndpoint: where fetchers reach the writer.
+    ///   - metrics: served meanwhile.
+    /// - Throws: what `body` throws, and `OperationsError` where the metrics cannot be served.
     public func run<Outcome: Sendable>(
-        rowsEndpoint: Endpoint? = nil, _ body: @escaping @Sendable (AsyncStream<Event>) async throws -> Outcome
+        rowsEndpoint: Endpoint? = nil, metrics: OperationsServer? = nil,
+        _ body: @escaping @Sendable (AsyncStream<Event>) async throws -> Outcome
     ) async throws -> Outcome {
         TerminationSignals.ignoreBrokenPipes()
         let signals = TerminationSignals(logger: logger)
-        let continuation = continuation
+        let (continuation, settings) = (continuation, settings)
         if settings.parentLifeline { ParentLifeline.watch { continuation.yield(.stop("the coordinator has ended")) } }
         let hello = Hello(
             role: Role.role, instance: settings.instance, token: settings.token, pid: getpid(), host: Host.name,
@@ -58,12 +62,23 @@ public struct WorkerService<Role: Channel, Local: Sendable>: Sendable {
                 try await withThrowingTaskGroup(of: Outcome?.self) { group in
                     defer { group.cancelAll() }
                     group.addTask {
-                        try await link.run(hello) { continuation.yield(.link($0)) }
+                        try await link.run(hello) { event in
+                            if case .registered(let run, let welcome) = event {
+                                settings.identity.set(process: "\(Role.role.rawValue)-\(welcome.worker)", run: run.rawValue)
+                            }
+                            continuation.yield(.link(event))
+                        }
                         return nil
                     }
                     group.addTask {
                         for await signal in signals { continuation.yield(.stop("\(signal)")) }
                         return nil
+                    }
+                    if let metrics {
+                        group.addTask {
+                            try await metrics.run()
+                            return nil
+                        }
                     }
                     group.addTask { try await body(events) }
                     // Unlike waitForAll, this ends with the first outcome or error, and the other tasks are cancelled.
@@ -89,13 +104,16 @@ public struct WorkerSettings: Sendable {
     public let token: String?
     /// Whether standard input is the coordinator's pipe.
     public let parentLifeline: Bool
+    /// Learns the worker's number and run.
+    public let identity: LogIdentity
     /// Tells this process from any other.
     public let instance = RunID.random().rawValue
 
     /// Settings of a worker.
-    public init(endpoint: Endpoint, token: String?, parentLifeline: Bool) {
+    public init(endpoint: Endpoint, token: String?, parentLifeline: Bool, identity: LogIdentity) {
         self.endpoint = endpoint
         self.token = token
         self.parentLifeline = parentLifeline
+        self.identity = identity
     }
 }

@@ -133,6 +133,12 @@ public struct LeaseTable: Hashable, Sendable {
     /// Batches leased, waiting to be leased again, or received, and not committed.
     public var outstanding: Int { leases.count }
 
+    /// The ledgers of these batches.
+    public var outstandingLedgers: Int { leases.reduce(0) { $0 + $1.ledgers.count } }
+
+    /// How many batches each worker has a lease of.
+    public var heldBatches: [WorkerID: Int] { held }
+
     // MARK: what happens
 
     /// A fetcher asks for that many batches more.

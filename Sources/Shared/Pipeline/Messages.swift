@@ -1,7 +1,7 @@
 public import StateChanges
 
 /// Version of the messages between the processes; both sides must speak the same.
-public let wireVersion = 3
+public let wireVersion = 4
 
 /// What a worker does.
 public enum WorkerRole: String, Codable, Sendable {
@@ -68,17 +68,37 @@ public struct FetcherCounters: Codable, Sendable, Hashable {
     public var ledgers = 0
     /// Bytes of responses.
     public var responseBytes = 0
-    /// Requests that had to be repeated.
-    public var retries = 0
-    /// Seconds spent waiting for pages, summed over the requests in flight.
+    /// Processors of its host.
+    public var cores = 1
+    /// Requests in flight now.
+    public var requestsInFlight = 0
+    /// Requests that had to be repeated, by what they failed of.
+    public var retries: [String: Int] = [:]
+    /// Seconds that requests took, without the time that their ledgers were worked on; summed over the requests in flight.
     public var fetchSeconds = 0.0
-    /// Seconds of decoding and processing.
+    /// Seconds spent on the walk through the ledgers, up to their events.
+    public var extractSeconds = 0.0
+    /// Seconds spent on making rows of events.
     public var processSeconds = 0.0
     /// Events of tracked contracts that gave no row.
     public var ignoredEvents = 0
 
     /// All zero.
     public init() {}
+}
+
+/// What the writer holds: parts that have come and are not committed.
+public struct ReorderLoad: Codable, Sendable, Hashable {
+    /// Their ledgers.
+    public let ledgers: Int
+    /// The bytes of their rows.
+    public let bytes: Int
+
+    /// A load.
+    public init(ledgers: Int, bytes: Int) {
+        self.ledgers = ledgers
+        self.bytes = bytes
+    }
 }
 
 /// One transaction of the writer.
@@ -154,8 +174,8 @@ public enum FetcherMessage: Codable, Sendable, Hashable {
 
 /// From the writer to the coordinator.
 public enum WriterMessage: Codable, Sendable, Hashable {
-    /// Alive.
-    case heartbeat
+    /// Alive, and what it holds.
+    case heartbeat(ReorderLoad)
     /// Connected to the database, alone, nothing under way: a round may begin.
     case ready
     /// All rows of these ledgers are here, in `bytes` bytes.

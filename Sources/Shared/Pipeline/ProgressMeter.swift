@@ -7,6 +7,7 @@ public struct ProgressMeter: Sendable {
     }
 
     private var samples: [Sample] = []
+    private var hasMoved = false
     private let keep: Int
 
     /// - Parameter keep: how many samples the average spans.
@@ -17,6 +18,9 @@ public struct ProgressMeter: Sendable {
     ///   - seconds: since any fixed moment.
     ///   - ledgers: committed since the run began.
     public mutating func note(seconds: Double, ledgers: Int) {
+        // The time before the first commit, when workers are started, says nothing about the speed.
+        if !hasMoved, let first = samples.first, first.ledgers == ledgers, samples.count > 1 { samples.removeFirst() }
+        if let first = samples.first, first.ledgers != ledgers { hasMoved = true }
         samples.append(Sample(seconds: seconds, ledgers: ledgers))
         if samples.count > keep { samples.removeFirst(samples.count - keep) }
     }

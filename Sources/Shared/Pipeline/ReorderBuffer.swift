@@ -63,6 +63,12 @@ public struct ReorderBuffer<Payload: Sendable>: Sendable {
     /// Parts that wait for an earlier one.
     public var count: Int { parts.count }
 
+    /// What is here, the group under way included.
+    public var load: ReorderLoad {
+        let waiting = parts.ledgers.reduce(0) { $0 + (parts[$1]?.header.ledgers.count ?? 0) }
+        return ReorderLoad(ledgers: waiting + (underWay?.ledgers.count ?? 0), bytes: bytes)
+    }
+
     /// The next ledger to be committed after the group under way; nil where no protocol takes part.
     public var next: UInt32? { cursors.values.min().flatMap { $0 == .max ? nil : $0 + 1 } }
 

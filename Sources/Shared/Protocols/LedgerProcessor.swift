@@ -10,12 +10,16 @@ public struct LedgerProcessor: Sendable {
     /// Events of each protocol's contracts.
     public private(set) var counts: [EventCounts]
 
+    /// Time spent on making rows of events, of ledgers that ``process(_:)`` was told to measure.
+    public private(set) var rowsTime = Duration.zero
+
     private let processors: [any ProtocolProcessor]
     private var emitters: [StateChangeEmitter]
     private let tracked: TrackedContracts
     /// For each protocol of ``TrackedContracts/protocols`` its index here; -1 where nobody asked for it.
     private let indices: [Int]
     private let onIgnored: (@Sendable (IgnoredEvent) -> Void)?
+    private var measuresRows = false
 
     /// - Parameters:
     ///   - protocols: the protocols to make rows of; each once.
@@ -43,10 +47,15 @@ public struct LedgerProcessor: Sendable {
 
     /// Adds the rows of a ledger that fills its bytes.
     ///
-    /// - Parameter ledgerXDR: one `LedgerCloseMeta`, as XDR, nothing behind it.
+    /// - Parameters:
+    ///   - ledgerXDR: one `LedgerCloseMeta`, as XDR, nothing behind it.
+    ///   - measuresRows: whether the time of its rows is added to ``rowsTime``: two looks at the clock for each tracked event.
     /// - Returns: its header. Hashes are not checked here.
     /// - Throws: ``LedgerProcessingError``; rows and counts are then those of before.
-    public mutating func process(_ ledgerXDR: RawSpan) throws(LedgerProcessingError) -> LedgerHeader {
+    public mutating func process(_ ledgerXDR: RawSpan, measuringRows measuresRows: Bool = false) throws(LedgerProcessingError)
+        -> LedgerHeader
+    {
+        self.measuresRows = measuresRows
         for index in emitters.indices { emitters[index].beginLedger() }
         let countsBefore = counts
         do throws(LedgerProcessingError) {
@@ -98,6 +107,13 @@ public struct LedgerProcessor: Sendable {
     /// Lets one processor have an event of a contract tracked under its protocol.
     /// - Returns: why the ledger cannot be represented, if so.
     private mutating func process(_ event: ContractEvent, of contract: Hash32, _ index: Int) -> LedgerProcessingError.Cause? {
+        guard measuresRows else { return makeRows(event, of: contract, index) }
+        let began = ContinuousClock.now
+        defer { rowsTime += ContinuousClock.now - began }
+        return makeRows(event, of: contract, index)
+    }
+
+    private mutating func makeRows(_ event: ContractEvent, of contract: Hash32, _ index: Int) -> LedgerProcessingError.Cause? {
         counts[index].tracked += 1
         if let failure = emitters[index].beginEvent(event) { return failure }
         do throws(IgnoredReason) {

@@ -143,6 +143,9 @@ package struct WriterMachine<Peer: Hashable & Sendable, Payload: Hashable & Send
     /// Bytes of all parts that are asked for, received or under way.
     package var heldBytes: Int { buffer.bytes + askedBytes }
 
+    /// What has come and is not committed.
+    package var load: ReorderLoad { buffer.load }
+
     /// Takes an event.
     /// - Returns: what has to be done, in this order.
     package mutating func take(_ event: Event) -> [Action] {

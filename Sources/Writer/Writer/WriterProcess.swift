@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Membership
+import Operations
 import Pipeline
 import PostgreSQL
 import StateChanges
@@ -13,6 +14,7 @@ struct WriterConfiguration: Sendable {
     let database: ConnectionString
     /// Where fetchers bring rows; nil: beside the coordinator's endpoint.
     let rowsEndpoint: Endpoint?
+    let metricsPort: Int?
 }
 
 /// The writer as a process. One loop takes all events; `WriterMachine` decides, and what it wants of the database runs in child tasks, one at a time.
@@ -34,6 +36,7 @@ struct WriterProcess: Sendable {
     let rows: RouterSocket
     let committer: Committer
     let service: Service
+    let metrics: WriterMetrics
     let logger: Logger
 
     /// The writer until the coordinator ends the run or a signal comes.
@@ -45,8 +48,14 @@ struct WriterProcess: Sendable {
         let rows = try await service.loop.bindRouter(
             configuration.rowsEndpoint ?? RowsEndpoint.new(beside: coordinator), limits: Self.limits)
         let process = WriterProcess(
-            rows: rows, committer: Committer(database: configuration.database, logger: logger), service: service, logger: logger)
-        return try await service.run(rowsEndpoint: rows.endpoint) { try await process.run($0) }
+            rows: rows, committer: Committer(database: configuration.database, logger: logger), service: service,
+            metrics: WriterMetrics(), logger: logger)
+        let server = configuration.metricsPort.map {
+            OperationsServer(port: $0, registry: process.metrics.registry, logger: logger) { [notReady = process.metrics.notReady] in
+                notReady.readiness
+            }
+        }
+        return try await service.run(rowsEndpoint: rows.endpoint, metrics: server) { try await process.run($0) }
     }
 
     private func run(_ events: AsyncStream<Service.Event>) async throws -> Bool {
@@ -72,10 +81,19 @@ struct WriterProcess: Sendable {
         return await withDiscardingTaskGroup(returning: Bool.self) { group in
             defer { group.cancelAll() }
             for await event in events {
-                if case .link(.registered(_, let welcome)) = event { compressed = welcome.compressedChunks }
+                if case .link(.registered(_, let welcome)) = event {
+                    compressed = welcome.compressedChunks
+                    metrics.registered()
+                }
+                if case .link(.tick) = event {
+                    service.link.send(.heartbeat(machine.load))
+                    metrics.holds(machine.load)
+                }
                 guard let event = translate(event) else { continue }
                 switch event {
-                case .committed(let report), .committedInPart(let report): rowsWritten += log(report)
+                case .committed(let report), .committedInPart(let report):
+                    rowsWritten += log(report)
+                    metrics.committed(report)
                 default: break
                 }
                 for action in machine.take(event) {
@@ -105,9 +123,7 @@ struct WriterProcess: Sendable {
         case .link(.standBy): return .standBy
         case .link(.lost): return .lost
         case .link(.command(let command, _)): return .command(command)
-        case .link(.tick):
-            service.link.send(.heartbeat)
-            return nil
+        case .link(.tick): return nil
         case .local(.database(let event)): return event
         case .local(.rows(let message, let peer)):
             do {

@@ -16,12 +16,14 @@ public struct WriterProgram: AsyncParsableCommand {
         commandName: "wallet-backend-writer",
         abstract: "Commits the rows of a migration, in ledger order.",
         discussion:
-            "Started by the coordinator, or by hand where the coordinator runs with --fetchers 0. One is at work, others stand by. Needs no RPC."
+            "Started by the coordinator, or by hand where the coordinator runs with --fetchers 0. One is at work, others stand by. Needs no RPC.",
+        version: ProgramVersion.text
     )
 
     @OptionGroup var worker: WorkerOptions
     @OptionGroup var database: DatabaseOptions
     @Option(name: Self.rowsEndpoint.name, help: Self.rowsEndpoint.help) var rowsEndpoint: String?
+    @OptionGroup var metrics: MetricsOptions
     @OptionGroup var logging: LoggingOptions
 
     /// Nothing given.
@@ -31,16 +33,19 @@ public struct WriterProgram: AsyncParsableCommand {
     public func run() async throws {
         let environment = ProcessEnvironment.current
         let (log, configuration) = try UsageError.reported {
-            (
-                try logging.resolve(process: "writer", environment: environment),
+            let log = try logging.resolve(process: "writer", environment: environment)
+            return (
+                log,
                 WriterConfiguration(
-                    worker: try worker.resolve(environment: environment),
+                    worker: try worker.resolve(environment: environment, identity: log.identity),
                     database: try database.resolve(environment: environment).parsed,
-                    rowsEndpoint: try Self.rowsEndpoint.resolveIfGiven(rowsEndpoint, environment: environment))
+                    rowsEndpoint: try Self.rowsEndpoint.resolveIfGiven(rowsEndpoint, environment: environment),
+                    metricsPort: try metrics.resolve(environment: environment))
             )
         }
         log.bootstrap()
         let logger = log.makeLogger()
+        logger.info("writer starts", metadata: ["version": "\(ProgramVersion.text)"])
         let inGoodOrder: Bool
         do {
             inGoodOrder = try await WriterProcess.run(configuration, logger: logger)

@@ -82,7 +82,7 @@ extension ModelWorld {
             case .wake: coordinators[slot].isPausing = true
             case .notice(let notice): note(notice, isRecordingAtEnd, rules)
             case .finish: isFinished = true
-            case .kill, .registered, .counted: break
+            case .kill, .registered, .counted, .holds: break
             }
         }
         // A wait begins anew when live ingestion was seen, and when something moved.

@@ -47,7 +47,7 @@ public final class DataLake: LedgerSource {
         var largestFile = 1 << 18
         /// Files that have arrived and are not read to their end.
         var filesHere = 0
-        var retries = 0
+        var retriesByCause: [LedgerSourceError.Code: Int] = [:]
         var bytesReceived = 0
     }
 
@@ -91,7 +91,7 @@ public final class DataLake: LedgerSource {
     public var endpoint: String { store.address }
 
     /// Requests that were repetitions after a failure.
-    public var retries: Int { state.withLock { $0.retries } }
+    public var retriesByCause: [LedgerSourceError.Code: Int] { state.withLock { $0.retriesByCause } }
 
     /// Bytes of files received, compressed.
     public var bytesReceived: Int { state.withLock { $0.bytesReceived } }
@@ -378,7 +378,7 @@ public final class DataLake: LedgerSource {
         return .success(link)
     }
 
-    private func countRetry() { state.withLock { $0.retries += 1 } }
+    private func countRetry(_ cause: LedgerSourceError.Code) { state.withLock { $0.retriesByCause[cause, default: 0] += 1 } }
 }
 
 extension AttemptFailure {

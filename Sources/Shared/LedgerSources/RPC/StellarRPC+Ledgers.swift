@@ -76,7 +76,7 @@ extension StellarRPC {
                 metadata: [
                     "endpoint": "\(endpoint)", "ledger": "\(link.ledgers.upperBound)", "cause": "\(error.code.rawValue): \(error.detail)",
                 ])
-            countRetry()
+            countRetry(error.code)
             received(link, response.bytes)
             return .success(link)
         }

@@ -57,8 +57,10 @@ public final class StellarRPC: LedgerSource {
     public struct Counters: Sendable, Hashable {
         /// HTTP requests sent.
         public var requests = 0
+        /// Requests that were repetitions after a failure, by its kind.
+        public var retriesByCause: [LedgerSourceError.Code: Int] = [:]
         /// Requests that were repetitions after a failure.
-        public var retries = 0
+        public var retries: Int { retriesByCause.values.reduce(0, +) }
         /// Bytes of bodies received.
         public var bytesReceived = 0
         /// Ledgers that were passed on.
@@ -96,7 +98,7 @@ public final class StellarRPC: LedgerSource {
     public var counters: Counters { counted.withLock { $0 } }
 
     /// Requests that were repetitions after a failure.
-    public var retries: Int { counters.retries }
+    public var retriesByCause: [LedgerSourceError.Code: Int] { counters.retriesByCause }
 
     /// Bytes of bodies received.
     public var bytesReceived: Int { counters.bytesReceived }
@@ -218,8 +220,8 @@ public final class StellarRPC: LedgerSource {
         try await health(within: total).latestLedger
     }
 
-    func countRetry() {
-        counted.withLock { $0.retries += 1 }
+    func countRetry(_ cause: LedgerSourceError.Code) {
+        counted.withLock { $0.retriesByCause[cause, default: 0] += 1 }
     }
 }
 

@@ -2,8 +2,10 @@ public import Logging
 
 /// How a process logs: one line per event to standard error.
 public struct LogConfiguration: Sendable {
-    /// The name of the process in every line, such as `coordinator` or `fetcher-2`.
-    public var process: String
+    /// The name of the process, as loggers are named; what stands in the lines is the identity's.
+    public let process: String
+    /// The name of the process in every line, such as `coordinator` or `fetcher-2`, and the run.
+    public let identity: LogIdentity
     /// The process id in every line.
     public var pid: Int32
     /// Events below it are not made.
@@ -21,6 +23,7 @@ public struct LogConfiguration: Sendable {
         now: @escaping @Sendable () -> UTCTime = { .now }, write: @escaping @Sendable (String) -> Void = StandardError.write(line:)
     ) {
         self.process = process
+        identity = LogIdentity(process: process)
         self.pid = pid
         self.level = level
         self.format = format
@@ -41,8 +44,9 @@ public struct LogConfiguration: Sendable {
 
     /// One event as a line.
     func line(_ level: Logger.Level, _ message: String, logger: String?, fields: [LogField]) -> String {
+        let (process, run) = identity.current
         let record = LogRecord(
-            time: now(), level: level.rawValue, process: process, pid: pid, logger: logger, message: message, fields: fields)
+            time: now(), level: level.rawValue, process: process, pid: pid, run: run, logger: logger, message: message, fields: fields)
         return switch format {
         case .logfmt: LogfmtLine.line(record)
         case .json: JSONLine.line(record)

@@ -1,12 +1,14 @@
 /// What one log line says.
 struct LogRecord {
     /// The keys that every line may have; a field of the same name gets an underscore behind it.
-    static let reservedKeys: Set<String> = ["ts", "level", "process", "pid", "logger", "msg"]
+    static let reservedKeys: Set<String> = ["ts", "level", "process", "pid", "run", "logger", "msg"]
 
     var time: UTCTime
     var level: String
     var process: String
     var pid: Int32
+    /// The run, once the process belongs to one.
+    var run: String?
     /// The logger's label where it says more than the process.
     var logger: String?
     var message: String
@@ -89,6 +91,7 @@ func quotedForLogs(_ text: String) -> String {
 enum LogfmtLine {
     static func line(_ record: LogRecord) -> String {
         var line = "ts=\(record.time.text) level=\(record.level) process=\(value(record.process)) pid=\(record.pid)"
+        if let run = record.run { line += " run=\(value(run))" }
         if let logger = record.logger { line += " logger=\(value(logger))" }
         line += " msg=\(quotedForLogs(record.message))"
         for field in record.fields { line += " \(field.key)=\(value(field.value.flat))" }
@@ -112,6 +115,7 @@ enum JSONLine {
             "\"ts\":\"\(record.time.text)\"", "\"level\":\"\(record.level)\"", "\"process\":\(quotedForLogs(record.process))",
             "\"pid\":\(record.pid)",
         ]
+        if let run = record.run { entries.append("\"run\":\(quotedForLogs(run))") }
         if let logger = record.logger { entries.append("\"logger\":\(quotedForLogs(logger))") }
         entries.append("\"msg\":\(quotedForLogs(record.message))")
         entries += record.fields.map { "\"\($0.key)\":\(json($0.value))" }

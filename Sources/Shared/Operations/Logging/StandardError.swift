@@ -18,6 +18,11 @@ public enum StandardError {
         writer.write(line)
     }
 
+    /// Keeps these lines below all others, in the place of those that were shown there before; none take the block away. For a terminal only.
+    public static func show(footer lines: [TerminalLine]) {
+        writer.show(footer: lines)
+    }
+
     /// Waits until everything so far has been written; false where that took longer than `limit`.
     @discardableResult
     public static func flush(within limit: Duration) -> Bool {
@@ -37,6 +42,8 @@ package final class LineWriter: Sendable {
         /// Lines that were dropped at this place.
         case loss(Int)
         case mark(DispatchSemaphore)
+        /// The block at the bottom of the terminal has changed.
+        case footer
     }
 
     private struct State {
@@ -48,6 +55,8 @@ package final class LineWriter: Sendable {
         var isSignalled = false
         /// Without a thread the callers write, as well as they can.
         var hasThread = true
+        /// What is to stand below the last line.
+        var footer: [TerminalLine] = []
     }
 
     private let descriptor: Int32
@@ -86,6 +95,15 @@ package final class LineWriter: Sendable {
         if mustWrite { writeWhole(bytes) }
     }
 
+    package func show(footer lines: [TerminalLine]) {
+        state.withLock { state in
+            guard state.hasThread, state.footer != lines else { return }
+            state.footer = lines
+            state.entries.append(.footer)
+            signal(&state)
+        }
+    }
+
     package func flush(within limit: Duration) -> Bool {
         let done = DispatchSemaphore(value: 0)
         let mustWait = state.withLock { state in
@@ -107,9 +125,15 @@ package final class LineWriter: Sendable {
     }
 
     private func run() {
+        var shown: [TerminalLine] = []
         while true {
             work.wait()
             while let entries = take() {
+                let footer = state.withLock { $0.footer }
+                if !shown.isEmpty || !footer.isEmpty {
+                    writeAbove(&shown, footer, entries)
+                    continue
+                }
                 for entry in entries {
                     switch entry {
                     case .line(let bytes):
@@ -118,10 +142,37 @@ package final class LineWriter: Sendable {
                     case .loss(let count):
                         writeWhole(Array(lossLine.withLock { $0 }(count).utf8) + [UInt8(ascii: "\n")])
                     case .mark(let done): done.signal()
+                    case .footer: break
                     }
                 }
             }
         }
+    }
+
+    /// Takes the block away, writes what there is and draws the block below it, all in one piece: a terminal shows nothing in between.
+    private func writeAbove(_ shown: inout [TerminalLine], _ footer: [TerminalLine], _ entries: [Entry]) {
+        let columns = max(1, Terminal.size(descriptor).columns)
+        // A terminal that has become narrower has broken its lines.
+        let rows = shown.reduce(0) { $0 + max(1, ($1.columns + columns - 1) / columns) }
+        var text = Array("\u{1B}[?2026h\r\(rows > 0 ? "\u{1B}[\(rows)A" : "")\u{1B}[J".utf8)
+        var marks: [DispatchSemaphore] = []
+        var written = 0
+        for entry in entries {
+            switch entry {
+            case .line(let bytes):
+                text += bytes
+                written += bytes.count
+            case .loss(let count): text += Array(lossLine.withLock { $0 }(count).utf8) + [UInt8(ascii: "\n")]
+            case .mark(let done): marks.append(done)
+            case .footer: break
+            }
+        }
+        for line in footer { text += Array("\(line.rendered)\n".utf8) }
+        text += Array("\u{1B}[?2026l".utf8)
+        writeWhole(text)
+        shown = footer
+        state.withLock { $0.bytes -= written }
+        for done in marks { done.signal() }
     }
 
     /// What waits; nil where nothing does.

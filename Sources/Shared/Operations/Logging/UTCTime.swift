@@ -15,6 +15,9 @@ public struct UTCTime: Hashable, Sendable {
         UTCTime(milliseconds: Int64((Date().timeIntervalSince1970 * 1000).rounded(.down)))
     }
 
+    /// Unix seconds.
+    public var seconds: Double { Double(milliseconds) / 1000 }
+
     /// RFC 3339 with milliseconds: `2026-11-21T04:55:48.007Z`.
     public var text: String {
         let (days, time) = milliseconds.flooredDivision(by: 86_400_000)

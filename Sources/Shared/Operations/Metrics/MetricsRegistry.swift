@@ -143,8 +143,9 @@ struct MetricsText {
 }
 
 extension MetricsRegistry {
-    /// Adds what every Prometheus client tells of its process, read from /proc/self.
+    /// Adds what every Prometheus client tells of its process, read from /proc/self, and the program's version.
     public func addProcessMetrics() {
+        gauge("wallet_build_info", help: "1; the label tells the version.", labels: ["version"]).set(1, ProgramVersion.text)
         gauge("process_resident_memory_bytes", help: "Resident memory size in bytes.") {
             ProcessStatistics.current().map { Double($0.residentBytes) }
         }

@@ -28,6 +28,23 @@ public final class NotReadyReason: Sendable {
     public var readiness: Readiness { value.map { .notReady([$0]) } ?? .ready }
 }
 
+/// Something else that a server shows.
+public struct OperationsPage: Sendable {
+    let path: String
+    let contentType: String
+    let body: @Sendable () -> String
+
+    /// - Parameters:
+    ///   - path: such as `/status`.
+    ///   - contentType: with its charset.
+    ///   - body: made anew for each request.
+    public init(path: String, contentType: String, body: @escaping @Sendable () -> String) {
+        self.path = path
+        self.contentType = contentType
+        self.body = body
+    }
+}
+
 /// What an operator's tools ask over HTTP: `/metrics` (Prometheus text), `/healthz` (200 while the process lives) and `/readyz` (200, or 503 with
 /// the reasons).
 ///
@@ -36,6 +53,8 @@ public struct OperationsServer: Sendable {
     private let host: String
     private let port: Int
     private let registry: MetricsRegistry
+    private let pages: [OperationsPage]
+    private let what: String
     private let readiness: @Sendable () async -> Readiness
     private let logger: Logger
 
@@ -43,15 +62,20 @@ public struct OperationsServer: Sendable {
     ///   - host: the address to listen on.
     ///   - port: the port; 0 takes any free one.
     ///   - registry: what `/metrics` shows.
+    ///   - pages: what is shown beside it.
+    ///   - what: what is served, for the log and errors.
     ///   - logger: gets where the server listens, and of its errors.
     ///   - readiness: asked for each `/readyz`.
     public init(
-        host: String = "0.0.0.0", port: Int, registry: MetricsRegistry, logger: Logger,
+        host: String = "0.0.0.0", port: Int, registry: MetricsRegistry, pages: [OperationsPage] = [], what: String = "metrics",
+        logger: Logger,
         readiness: @escaping @Sendable () async -> Readiness = { .ready }
     ) {
         self.host = host
         self.port = port
         self.registry = registry
+        self.pages = pages
+        self.what = what
         self.logger = logger
         self.readiness = readiness
     }
@@ -67,9 +91,9 @@ public struct OperationsServer: Sendable {
         let application = Application(
             router: makeRouter(),
             configuration: ApplicationConfiguration(address: .hostname(host, port: port)),
-            onServerRunning: { channel in
+            onServerRunning: { [what] channel in
                 let actual = channel.localAddress?.port ?? port
-                logger.info("metrics are served", metadata: ["address": "\(host):\(actual)"])
+                logger.info("\(what) served", metadata: ["address": "http://\(host):\(actual)"])
                 onListening(actual)
             },
             logger: serverLogger)
@@ -78,7 +102,7 @@ public struct OperationsServer: Sendable {
         } catch is CancellationError {
             return
         } catch {
-            throw OperationsError("metrics cannot be served on \(host):\(port): \(error)")
+            throw OperationsError("\(what) cannot be served on \(host):\(port): \(error)")
         }
     }
 
@@ -86,6 +110,9 @@ public struct OperationsServer: Sendable {
         let router = Router()
         router.get("/metrics") { [registry] _, _ in
             Self.response(.ok, registry.render(), type: "text/plain; version=0.0.4; charset=utf-8")
+        }
+        for page in pages {
+            router.get(RouterPath(page.path)) { _, _ in Self.response(.ok, page.body(), type: page.contentType) }
         }
         router.get("/healthz") { _, _ in
             Self.response(.ok, "alive\n")
@@ -100,7 +127,10 @@ public struct OperationsServer: Sendable {
     }
 
     private static func response(_ status: HTTPResponse.Status, _ body: String, type: String = "text/plain; charset=utf-8") -> Response {
-        Response(status: status, headers: [.contentType: type], body: ResponseBody(byteBuffer: ByteBuffer(string: body)))
+        // Each is about this moment.
+        Response(
+            status: status, headers: [.contentType: type, .cacheControl: "no-store"],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: body)))
     }
 }
 
