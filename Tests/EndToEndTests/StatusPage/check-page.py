@@ -14,6 +14,7 @@ import fcntl
 import http.server
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -112,13 +113,11 @@ class Browser:
         return result["result"].get("value")
 
     def wait(self, condition, what):
-        """Until a condition holds in the page: asked whenever the document changes, and bounded by the deadline."""
+        """Until a condition holds in the page: asked twenty times a second, in the page, and bounded by the deadline."""
         left = max(0.1, self.deadline - time.monotonic() - 1)
         holds = self.evaluate(f"""new Promise(done => {{
-            const look = () => {{ if ({condition}) {{ watch.disconnect(); done(true) }} }}
-            const watch = new MutationObserver(look)
-            watch.observe(document, {{ subtree: true, childList: true, attributes: true, characterData: true }})
-            setTimeout(() => {{ watch.disconnect(); done(false) }}, {left * 1000})
+            const end = performance.now() + {left * 1000}
+            const look = () => {condition} ? done(true) : performance.now() > end ? done(false) : setTimeout(look, 50)
             look()
         }})""")
         if not holds:
@@ -189,7 +188,10 @@ class Server:
         self.server.server_close()
 
 
-# What is compared: the page's text with the JSON that the page's own fetch got, from one and the same moment.
+# What stays the same element from one answer to the next.
+LASTING = "#protocols > article, #stages > li, #fetchers > tr, #events > li, #plot g"
+
+# What is compared: what the page shows at one moment.
 READ = """(async () => {
     const rows = (id, field) => [...document.querySelectorAll(id)].map(row => row.querySelector(`[data-field=${field}]`).textContent)
     return {
@@ -216,7 +218,8 @@ def expect(condition, message):
 def check(browser, url, options, server):
     browser.open(url)
     browser.wait("document.body?.dataset.state === 'live'", "the page shows data")
-    # The second answer was shown too: an error in updating what is there comes to light.
+    # A second answer is shown too: an error in updating what is there comes to light.
+    browser.evaluate(f"globalThis.seen = [...document.querySelectorAll('{LASTING}')]; true")
     browser.wait("performance.getEntriesByType('resource').filter(entry => entry.name.endsWith('/status')).length >= 2", "the page asks again")
     for protocol in options.expect_protocol:
         browser.wait(f"document.getElementById({json.dumps('protocol-' + protocol)})", f"protocol {protocol} is shown")
@@ -240,6 +243,7 @@ def check(browser, url, options, server):
     for wrong in ("NaN", "undefined", "[object", "Infinity"):
         expect(wrong not in page["text"], f"the page says {wrong!r}")
     if server:
+        expect(browser.evaluate("seen.every(element => element.isConnected)"), "elements are made anew each second")
         status = json.loads(options.status.read_text())
         compare(page, status if isinstance(status, dict) else {})
 
@@ -269,8 +273,9 @@ def compare(page, status):
 
 
 def expect_text(said, shown):
-    """Texts are shown as they are, but for an end to what is endless."""
+    """Texts are shown as they are, but for an end to what is endless, and a sign for characters that steer instead of being read."""
     if isinstance(said, str) and said:
+        said = re.sub(r"[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]", "\ufffd", said)
         expect(shown == said if len(said) <= 2000 else shown == said[:2000] + "…", f"{said!r} is shown as {shown!r}")
 
 
@@ -328,19 +333,18 @@ def main():
         print(f"{options.chromium} is not installed (Debian: apt-get install chromium)", file=sys.stderr)
         sys.exit(69)
 
+    host = urllib.parse.urlsplit(options.url).hostname if options.url else "127.0.0.1"
+    browser = Browser(program, time.monotonic() + options.timeout, host)
     try:
         server = Server(options.page, options.status) if options.page else None
-    except OSError as error:
-        print(f"{error.filename} cannot be read: {error.strerror}", file=sys.stderr)
-        sys.exit(64)
-    url = options.url or server.url
-    browser = Browser(program, time.monotonic() + options.timeout, urllib.parse.urlsplit(url).hostname)
-    try:
-        page = check(browser, url, options, server)
+        page = check(browser, options.url or server.url, options, server)
         if server:
             check_silence(browser, server, page)
     except Refused as refusal:
         print(f"not as expected: {refusal}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        print(f"not done: {error}", file=sys.stderr)
         sys.exit(1)
     finally:
         browser.close()
