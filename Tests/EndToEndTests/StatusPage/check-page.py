@@ -32,6 +32,11 @@ class Refused(Exception):
     """The page, or the browser, is not as expected."""
 
 
+def expect(condition, message):
+    if not condition:
+        raise Refused(message)
+
+
 class Browser:
     """Chromium, told what to do through the DevTools protocol over a pipe: JSON messages, each ended by a zero byte."""
 
@@ -66,6 +71,8 @@ class Browser:
         self.session = None
 
     def open(self, url):
+        address = urllib.parse.urlsplit(url)
+        self.origin = (address.scheme, address.netloc)
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
         self.session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Network", "Runtime", "Log"):
@@ -102,7 +109,10 @@ class Browser:
                 raise Refused(f"chromium ended: {self.last_words()}")
             self.unread += some
         message, self.unread = self.unread.split(b"\0", 1)
-        return json.loads(message)
+        message = json.loads(message)
+        if message.get("method") == "Page.javascriptDialogOpening":
+            raise Refused(f"the page opens a dialog: {message['params']['message']!r}")
+        return message
 
     def evaluate(self, script):
         """The value of an expression in the page; of a promise, what it comes to."""
@@ -121,7 +131,25 @@ class Browser:
             look()
         }})""")
         if not holds:
+            self.expect_no_errors()
             raise Refused(f"{what}: not within the time given; the page's text is: {self.evaluate('document.body.innerText')[:600]!r}")
+
+    def expect_no_errors(self):
+        """Of everything that the browser has told so far: no request elsewhere, no exception, no error in the console."""
+        self.evaluate("true")
+        for event in self.events:
+            method, parameters = event.get("method"), event.get("params", {})
+            if method == "Network.requestWillBeSent":
+                asked = urllib.parse.urlsplit(parameters["request"]["url"])
+                expect(asked.scheme == "data" or (asked.scheme, asked.netloc) == self.origin, f"the page asks {asked.geturl()[:200]}")
+            elif method == "Runtime.exceptionThrown":
+                details = parameters["exceptionDetails"]
+                raise Refused(f"an exception in the page: {details.get('exception', {}).get('description', details['text'])}")
+            elif method == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "warning", "assert"):
+                said = [value.get("description", value.get("value")) for value in parameters["args"]]
+                raise Refused(f"the console has an {parameters['type']}: {said}")
+            elif method == "Log.entryAdded" and parameters["entry"]["level"] == "error":
+                raise Refused(f"the log has an error: {parameters['entry']['text']} {parameters['entry'].get('url', '')}")
 
     def picture(self, file, width, height, scheme):
         self.look(width, height, scheme)
@@ -199,20 +227,17 @@ READ = """(async () => {
         identity: document.getElementById("identity").innerText,
         protocols: [...document.querySelectorAll("#protocols > article")].map(card => ({
             id: card.querySelector("[data-field=id]").textContent, cause: card.querySelector("[data-field=cause]").textContent,
+            rows: card.querySelector("[data-field=rows]").textContent, cursor: card.querySelector("[data-field=cursor]").textContent,
             percent: card.querySelector("[role=progressbar]").getAttribute("aria-valuetext"), text: card.innerText })),
         stages: [...document.querySelectorAll(".stage")].map(stage => stage.id), limiting: [...document.querySelectorAll(".stage[data-bottleneck]")].map(stage => stage.id),
         sentence: document.getElementById("bottleneck").textContent, flows: [...document.querySelectorAll(".flow")].map(flow => flow.textContent.trim()),
-        fetchers: rows("#fetchers > tr", "name"), headers: document.querySelectorAll("#workers thead th[scope=col]").length,
+        tip: document.querySelector("#summary [data-field=tip]").textContent, fetchers: rows("#fetchers > tr", "name"), ledgers: rows("#fetchers > tr", "ledgers"),
+        headers: document.querySelectorAll("#workers thead th[scope=col]").length,
         writer: rows("#writer > tr", "state")[0], events: rows("#events > li", "message"), line: document.getElementById("line").getAttribute("d") ?? "",
         strangers: document.querySelectorAll("script").length - 1 + document.querySelectorAll("img, iframe, object, embed, main script, main style, main a").length,
         text: document.body.innerText,
     }
 })()"""
-
-
-def expect(condition, message):
-    if not condition:
-        raise Refused(message)
 
 
 def check(browser, url, options, server):
@@ -232,7 +257,7 @@ def check(browser, url, options, server):
         browser.wait(f"document.getElementById('events').textContent.includes({json.dumps(options.expect_event)})", f"the event {options.expect_event!r} is shown")
 
     page = browser.evaluate(READ)
-    expect_no_errors(browser, url)
+    browser.expect_no_errors()
     expect(page["state"] == "live", f"the page is {page['state']}, not live")
     expect(page["title"].endswith("migration"), f"its title is {page['title']!r}")
     expect("wallet-backend" in page["identity"], f"it says it is {page['identity']!r}")
@@ -252,7 +277,7 @@ def check(browser, url, options, server):
         expect(browser.evaluate("document.documentElement.scrollWidth") <= width, f"the page is wider than a window of {width} pixels")
     if options.screenshot:
         browser.picture(options.screenshot, options.width, options.height, options.scheme)
-    expect_no_errors(browser, url)
+    browser.expect_no_errors()
     return page
 
 
@@ -267,6 +292,11 @@ def compare(page, status):
     for protocol, shown in zip(items("protocols"), page["protocols"]):
         for field in ("id", "cause"):
             expect_text(protocol.get(field), shown[field])
+        for field in ("rows", "cursor"):
+            expect_count(protocol.get(field), shown[field])
+    expect_count(status.get("network_tip"), page["tip"])
+    for fetcher, shown in zip(items("fetchers"), page["ledgers"]):
+        expect_count(fetcher.get("ledgers"), shown)
     for event, shown in zip(reversed(items("events")), page["events"]):
         expect_text(event.get("message"), shown)
     expect(bool(page["line"]) == bool(items("throughput")), "a line is drawn exactly where there was throughput")
@@ -279,22 +309,11 @@ def expect_text(said, shown):
         expect(shown == said if len(said) <= 2000 else shown == said[:2000] + "…", f"{said!r} is shown as {shown!r}")
 
 
-def expect_no_errors(browser, url):
-    """Of everything that the browser has told so far."""
-    origin = urllib.parse.urlsplit(url)
-    browser.evaluate("true")
-    for event in browser.events:
-        method, parameters = event.get("method"), event.get("params", {})
-        if method == "Network.requestWillBeSent":
-            asked = urllib.parse.urlsplit(parameters["request"]["url"])
-            expect(asked.scheme == "data" or (asked.scheme, asked.netloc) == (origin.scheme, origin.netloc), f"the page asks {asked.geturl()[:200]}")
-        elif method == "Runtime.exceptionThrown":
-            details = parameters["exceptionDetails"]
-            raise Refused(f"an exception in the page: {details.get('exception', {}).get('description', details['text'])}")
-        elif method == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "warning", "assert"):
-            raise Refused(f"the console has an {parameters['type']}: {[value.get('description', value.get('value')) for value in parameters['args']]}")
-        elif method == "Log.entryAdded" and parameters["entry"]["level"] == "error":
-            raise Refused(f"the log has an error: {parameters['entry']['text']} {parameters['entry'].get('url', '')}")
+def expect_count(said, shown):
+    """Counts are grouped, and what is not known is a dash."""
+    if isinstance(said, int) and abs(said) < 10**15 or said is None:
+        wanted = "–" if said is None else f"{said:,}"
+        expect(shown == wanted, f"{said} is shown as {shown!r}")
 
 
 def check_silence(browser, server, before):
