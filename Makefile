@@ -2,17 +2,56 @@
 CONFIGURATION ?= release
 SWIFT ?= swift
 SOURCES := Package.swift Sources Tests Benchmarks
+# Where `make install` puts the programs. With PROGRAMS, a folder that has them already, it does not build.
+PREFIX ?= /usr/local
+DESTDIR ?=
+PROGRAMS ?=
+BUILT = $(or $(PROGRAMS),.build/$(CONFIGURATION))
+INSTALLED := wallet-backend wallet-backend-fetcher wallet-backend-writer ledger-simulator
+SHARE = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: help setup build test test-long mutants demo bench bench-lake bench-ingest bench-memory bench-contracts format lint clean
+.PHONY: help setup setup-build setup-demo build install uninstall reference check-docs test test-long mutants demo bench bench-lake bench-ingest bench-memory \
+	bench-contracts format lint clean
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-setup: ## Install what is missing: libpq, libzmq, libzstd, PostgreSQL, the Python witness
-	@Scripts/setup.sh
+setup: ## Install all that build, demo and tests need and that is missing
+	@Scripts/setup.sh test
 
-build: setup ## Build the four programs into .build/$(CONFIGURATION)
+setup-build:
+	@Scripts/setup.sh build
+
+setup-demo:
+	@Scripts/setup.sh demo
+
+build: setup-build ## Build the four programs into .build/release, after installing libpq, libzmq, libzstd where missing
 	@$(SWIFT) build -c $(CONFIGURATION)
+
+install: $(if $(PROGRAMS),,build) ## Install programs, manual pages and completions below PREFIX=/usr/local (DESTDIR, PROGRAMS)
+	@install -d "$(DESTDIR)$(PREFIX)/bin" "$(SHARE)/man/man1" "$(SHARE)/bash-completion/completions" "$(SHARE)/zsh/site-functions" \
+	    "$(SHARE)/fish/vendor_completions.d"
+	@install -m 755 -s $(INSTALLED:%="$(BUILT)/%") "$(DESTDIR)$(PREFIX)/bin/"
+	@manual=$$(mktemp -d) && trap 'rm -rf "$$manual"' EXIT && Scripts/reference.py "$(BUILT)" --man "$$manual" && \
+	    install -m 644 "$$manual"/*.1 "$(SHARE)/man/man1/"
+	@set -e; for program in $(INSTALLED); do \
+	    "$(BUILT)/$$program" --generate-completion-script bash >"$(SHARE)/bash-completion/completions/$$program"; \
+	    "$(BUILT)/$$program" --generate-completion-script zsh >"$(SHARE)/zsh/site-functions/_$$program"; \
+	    "$(BUILT)/$$program" --generate-completion-script fish >"$(SHARE)/fish/vendor_completions.d/$$program.fish"; \
+	done
+	@echo "installed below $(DESTDIR)$(PREFIX): $(INSTALLED), their manual pages and completions"
+
+uninstall: ## Remove what `make install` has put below PREFIX
+	@for program in $(INSTALLED); do \
+	    rm -f "$(DESTDIR)$(PREFIX)/bin/$$program" "$(SHARE)/man/man1/$$program.1" "$(SHARE)/bash-completion/completions/$$program" \
+	        "$(SHARE)/zsh/site-functions/_$$program" "$(SHARE)/fish/vendor_completions.d/$$program.fish"; \
+	done
+
+reference: $(if $(PROGRAMS),,build) ## Write docs/reference.md anew, from what the programs say of their flags
+	@Scripts/reference.py "$(BUILT)" >docs/reference.part && mv docs/reference.part docs/reference.md || { rm -f docs/reference.part; exit 1; }
+
+check-docs: ## Every warning explained, every metric described, every link alive
+	@Scripts/check-docs.py
 
 test: setup ## Set up, build and run all tests
 	@Scripts/test.sh $(CONFIGURATION)
@@ -23,7 +62,7 @@ test-long: setup ## Two hundred random stories of a migration beside live ingest
 mutants: setup ## Break each rule once (Tests/Mutants) and expect a test to notice
 	@Scripts/mutants.sh $(CONFIGURATION)
 
-demo: setup ## A migration from start to end on a private PostgreSQL and a simulated network
+demo: setup-demo ## A migration from start to end on a private PostgreSQL and a simulated network
 	@$(SWIFT) build -c $(CONFIGURATION)
 	@Scripts/demo.sh .build/$(CONFIGURATION)
 

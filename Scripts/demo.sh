@@ -2,63 +2,130 @@
 # The whole story on this machine: a private PostgreSQL, a simulated network that closes a ledger every second, live ingestion that follows it
 # from the start, a migration beside it, the handoff, and an audit of who wrote what. Then the same history once more, from a data lake.
 # Argument: the folder with the programs. LEDGERS, EVENTS, FETCHERS change the size.
+
+# The programs, PostgreSQL and the shell read dozens of environment variables. What the demo shows must not depend on them, so it starts
+# itself again with the few that it needs.
+if [ "${1:-}" != --in-clean-environment ]; then
+    # A socket file's path has room for about a hundred characters.
+    [ -d "${TMPDIR:-}" ] && [ ${#TMPDIR} -le 60 ] || TMPDIR=/tmp
+    exec env -i PATH="$PATH" HOME="${HOME:-/}" TERM="${TERM:-dumb}" TMPDIR="$TMPDIR" ${LD_LIBRARY_PATH:+LD_LIBRARY_PATH="$LD_LIBRARY_PATH"} LC_ALL=C \
+        LEDGERS="${LEDGERS:-3000}" EVENTS="${EVENTS:-20}" FETCHERS="${FETCHERS:-2}" \
+        bash "${BASH_SOURCE[0]}" --in-clean-environment "$@"
+fi
+shift
 set -euo pipefail
+programs=$(realpath "${1:-$(dirname "$0")/../.build/release}")
 cd "$(dirname "$0")/.."
-programs=${1:-.build/release}
-ledgers=${LEDGERS:-3000} events=${EVENTS:-20} first=1000 seed=7
+ledgers=$LEDGERS events=$EVENTS fetchers=$FETCHERS first=1000 seed=7
 network="Standalone Network ; February 2017"
+for number in "$ledgers" "$events" "$fetchers"; do
+    [[ $number =~ ^[1-9][0-9]{0,6}$ ]] || { echo "demo: LEDGERS, EVENTS and FETCHERS are numbers from 1 on: $number" >&2; exit 64; }
+done
+for program in wallet-backend wallet-backend-fetcher wallet-backend-writer ledger-simulator; do
+    [ -x "$programs/$program" ] || { echo "demo: no program $programs/$program: make build" >&2; exit 1; }
+done
 
 work=$(mktemp -d)
 chmod 755 "$work"
 source Scripts/private-postgres.sh
+ingest="" simulator="" lake="" current=""
 finish() {
     status=$?
-    for process in "${ingest:-}" "${simulator:-}" "${lake:-}"; do [ -z "$process" ] || kill "$process" 2>/dev/null || true; done
-    [ "$status" -eq 0 ] || [ ! -e "$work/ingest.log" ] || { echo "the last lines of live ingestion:" && tail -n 20 "$work/ingest.log"; } >&2
-    stop_private_postgres
+    # A second Ctrl-C must not leave anything behind.
+    trap '' INT TERM HUP
+    trap - EXIT
+    for process in "$current" "$ingest" "$lake" "$simulator"; do [ -z "$process" ] || kill -TERM "$process" 2>/dev/null || true; done
+    if [ "$status" -ne 0 ]; then
+        case $status in
+            129 | 130 | 143) printf '\ndemo: interrupted; ending everything that it started\n' ;;
+            *)
+                [ ! -s "$work/ingest.log" ] || { printf '\nthe last lines of live ingestion:\n' && tail -n 20 "$work/ingest.log"; }
+                printf '\ndemo: failed in step %s\n' "${step:-0}"
+                ;;
+        esac >&2
+    fi
+    stop_private_postgres 2>/dev/null
+    # The programs end by themselves within ten seconds of a signal.
+    for process in "$current" "$ingest" "$lake" "$simulator"; do
+        [ -z "$process" ] || { timeout 12 tail --pid="$process" -f /dev/null || kill -KILL "$process" 2>/dev/null || true; }
+    done
     rm -rf "$work"
-    exit $status
+    exit "$status"
 }
 trap finish EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
-say() { printf '\n\033[1m%s\033[0m\n' "$1"; }
-sql() { psql "$DATABASE_URL" --no-psqlrc --quiet --set ON_ERROR_STOP=1 "$@"; }
+say() {
+    step=${1%%.*}
+    printf '\n\033[1m%s\033[0m\n' "$1"
+}
+# Runs a command so that a signal to the demo is heard while it runs: the shell looks at signals only between commands and while it waits.
+run() {
+    "$@" &
+    current=$!
+    wait_for_current
+}
+wait_for_current() {
+    local result=0
+    while kill -0 "$current" 2>/dev/null; do
+        all_alive || { kill -TERM "$current" 2>/dev/null || true; exit 1; }
+        sleep 0.1
+    done
+    wait "$current" || result=$?
+    current=""
+    return "$result"
+}
+# Ends a wait whose end would never come.
+all_alive() {
+    [ -z "$ingest" ] || kill -0 "$ingest" 2>/dev/null || { echo "demo: live ingestion has ended" >&2; return 1; }
+    [ -z "$simulator" ] || kill -0 "$simulator" 2>/dev/null || { echo "demo: the simulated network has ended" >&2; return 1; }
+    [ -z "$lake" ] || kill -0 "$lake" 2>/dev/null || { echo "demo: the server of the data lake has ended" >&2; return 1; }
+}
+# The address that a server prints as its first line; fails where the server ends before that.
+address() {
+    local line
+    read -r line <"$1" || { echo "demo: a server did not start" >&2; return 1; }
+    echo "${line#listening on }"
+}
+sql() { run psql "$DATABASE_URL" --no-psqlrc --quiet --set ON_ERROR_STOP=1 "$@"; }
 # The value of a field in a log line.
 field() { sed -E "s/.* $1=([^ ]*).*/\1/"; }
-# Waits until live ingestion has logged a line; ends the demo where it is gone.
-await_ingest() {
-    until grep -q -- "$1" "$work/ingest.log"; do
-        kill -0 "$ingest" 2>/dev/null || return 1
+ingested() { grep -c "at the tip" "$work/ingest.log" || true; }
+# Waits until live ingestion has said so many times that it is at the tip.
+await_ingested() {
+    until [ "$(ingested)" -ge "$1" ]; do
+        all_alive || exit 1
         sleep 0.2
     done
 }
 
+echo "Nine steps, about a minute and a half on two cores, and a few hundred megabytes in $work, which is removed at the end. Ctrl-C ends it at any time."
+
 say "1. A private PostgreSQL with the tables of a wallet backend"
 start_private_postgres "$work/postgres"
 echo "$DATABASE_URL"
-"$programs/wallet-backend" migrate up --database-url "$DATABASE_URL" --log-level warning
+run "$programs/wallet-backend" migrate up --database-url "$DATABASE_URL" --log-level warning
 
 say "2. A simulated network: $ledgers ledgers of about 1 MB from $first on, and another one every second"
 mkfifo "$work/simulator"
 "$programs/ledger-simulator" serve --port 0 --seed $seed --first $first --count "$ledgers" --events "$events" --close-every 1 \
     --network-passphrase "$network" >"$work/simulator" &
 simulator=$!
-read -r line <"$work/simulator"
-rpc=${line#listening on }
+rpc=$(address "$work/simulator")
 echo "$rpc"
 
 say "3. wallet-backend ingest: live ingestion, from the network's first ledger to its tip; no protocol is known yet"
+touch "$work/ingest.log"
 "$programs/wallet-backend" ingest --database-url "$DATABASE_URL" --rpc-url "$rpc" --network-passphrase "$network" --network standalone \
-    --start-ledger $first > >(tee "$work/ingest.log") 2>&1 &
+    --start-ledger $first > >(tee -i "$work/ingest.log") 2>&1 &
 ingest=$!
-sleep 0.2
-await_ingest "at the tip"
+await_ingested 1
 
 say "4. Two protocols are added: their contracts are classified, their history is missing"
 contracts=$("$programs/ledger-simulator" contracts --seed $seed)
 classify() {
-    sql --set contracts="$contracts" <<'SQL'
+    cat >"$work/classify.sql" <<'SQL'
 update protocols set classification_status = 'success' where id in ('SEP41', 'SEP50');
 insert into protocol_wasms(wasm_hash, protocol_id) select sha256(id::bytea), id from protocols where classification_status = 'success';
 insert into protocol_contracts(contract_id, wasm_hash)
@@ -66,21 +133,24 @@ insert into protocol_contracts(contract_id, wasm_hash)
     from jsonb_each(:'contracts'::jsonb), jsonb_array_elements_text(value) as contract;
 select protocol_id as protocol, count(*) as contracts from protocol_contracts join protocol_wasms using (wasm_hash) group by 1 order by 1;
 SQL
+    sql --set contracts="$contracts" --file "$work/classify.sql"
 }
 classify
 
 say "5. wallet-backend protocol-migrate history --protocol-id SEP50 SEP41, while live ingestion goes on"
 start=$(date +%s.%N)
 "$programs/wallet-backend" protocol-migrate history --protocol-id SEP50 SEP41 --database-url "$DATABASE_URL" --rpc-url "$rpc" \
-    --network-passphrase "$network" --network standalone --fetchers "${FETCHERS:-2}" > >(tee "$work/migration.log") 2>&1
+    --network-passphrase "$network" --network standalone --fetchers "$fetchers" > >(tee -i "$work/migration.log") 2>&1 &
+current=$!
+wait_for_current
 end=$(date +%s.%N)
 
 say "6. The migration has ended; live ingestion writes three more ledgers by itself, and is told to end"
-lines=$(grep -c "at the tip" "$work/ingest.log")
-until [ "$(grep -c "at the tip" "$work/ingest.log")" -ge $((lines + 3)) ]; do sleep 0.2; done
-kill -TERM "$ingest"
-wait "$ingest"
+await_ingested $(($(ingested) + 3))
+current=$ingest
 ingest=
+kill -TERM "$current"
+wait_for_current
 
 say "7. The audit: every row that the network's ledgers must give, once, and by whom it was written"
 handoffs=""
@@ -89,8 +159,9 @@ for id in SEP41 SEP50; do
     taken=$(grep "history cursor taken over.* protocol=$id" "$work/ingest.log" | field ledger)
     handoffs="$handoffs('$id', $through, $taken),"
 done
-last=$(sql --tuples-only --no-align --command "select value from ingest_store where key = 'latest_ingest_ledger'")
-"$programs/ledger-simulator" expect --seed $seed --first $first --count $((last - first + 1)) --events "$events" >"$work/expected"
+sql --tuples-only --no-align --output "$work/last" --command "select value from ingest_store where key = 'latest_ingest_ledger'"
+last=$(cat "$work/last")
+run "$programs/ledger-simulator" expect --seed $seed --first $first --count $((last - first + 1)) --events "$events" >"$work/expected"
 {
     cat <<SQL
 create temp table handoff(protocol text, migrated_through int, live_from int);
@@ -134,13 +205,13 @@ seconds=$(echo "$end $start" | awk '{printf "%.1f", $1 - $2}')
 echo "the migration took $seconds s beside live ingestion"
 
 say "8. The network as a data lake (SEP-54), behind HTTP with 50 ms before each file: $((last - first + 1)) files of zstd"
-"$programs/ledger-simulator" lake --seed $seed --first $first --count $((last - first + 1)) --events "$events" --network-passphrase "$network" \
+run "$programs/ledger-simulator" lake --seed $seed --first $first --count $((last - first + 1)) --events "$events" --network-passphrase "$network" \
     --out "$work/lake"
 mkfifo "$work/lake.pipe"
 "$programs/ledger-simulator" serve-lake --lake "$work/lake" --latency 50 >"$work/lake.pipe" 2>"$work/lake.log" &
 lake=$!
-read -r line <"$work/lake.pipe"
-echo "${line#listening on }"
+lake_url=$(address "$work/lake.pipe")
+echo "$lake_url"
 
 say "9. Another database, whose live ingestion began at ledger $last: all before it comes from the lake"
 rows="copy (select * from (select to_jsonb(s) - 'ingested_at' as row, to_id, operation_id, state_change_id from state_changes s) s
@@ -148,12 +219,12 @@ rows="copy (select * from (select to_jsonb(s) - 'ingested_at' as row, to_id, ope
 sql --tuples-only --no-align --command "$rows" >"$work/rows"
 sql --command "create database second"
 DATABASE_URL="${DATABASE_URL/\/postgres?//second?}"
-"$programs/wallet-backend" migrate up --database-url "$DATABASE_URL" --log-level warning
+run "$programs/wallet-backend" migrate up --database-url "$DATABASE_URL" --log-level warning
 sql --command "insert into ingest_store values ('oldest_ingest_ledger', $first), ('latest_ingest_ledger', $last)"
 classify >/dev/null
 start=$(date +%s.%N)
-"$programs/wallet-backend" protocol-migrate history --protocol-id SEP50 SEP41 --database-url "$DATABASE_URL" \
-    --datastore-bucket-path "${line#listening on }" --network-passphrase "$network" --network standalone --fetchers "${FETCHERS:-2}" \
+run "$programs/wallet-backend" protocol-migrate history --protocol-id SEP50 SEP41 --database-url "$DATABASE_URL" \
+    --datastore-bucket-path "$lake_url" --network-passphrase "$network" --network standalone --fetchers "$fetchers" \
     --convergence-wait 1
 end=$(date +%s.%N)
 sql --tuples-only --no-align --command "$rows" >"$work/rows.lake"

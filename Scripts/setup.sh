@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# Installs what the build, the tests and the demo need and this machine lacks. Says nothing where nothing is missing.
+# Installs what this machine lacks. Argument: what for. build: the C libraries; demo: PostgreSQL as well; test (unless given): Python and its
+# packages, too. Says nothing where nothing is missing, and before it changes anything outside the checkout, what.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+purpose=${1:-test}
+case $purpose in build | demo | test) ;; *) echo "setup: build, demo or test, not $purpose" >&2; exit 64 ;; esac
 
 command -v swift >/dev/null || { echo "setup: Swift 6.2 or later is needed: https://www.swift.org/install" >&2; exit 1; }
 
@@ -9,22 +12,31 @@ missing=()
 [ -e /usr/include/postgresql/libpq-fe.h ] || missing+=(libpq-dev)
 [ -e /usr/include/zmq.h ] || missing+=(libzmq3-dev)
 [ -e /usr/include/zstd.h ] || missing+=(libzstd-dev)
-compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null || missing+=(postgresql)
-command -v psql >/dev/null || missing+=(postgresql-client)
-command -v python3 >/dev/null || missing+=(python3)
-python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
+server=
+if [ "$purpose" != build ]; then
+    if ! compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null && ! command -v postgres >/dev/null; then server=yes missing+=(postgresql); fi
+    command -v psql >/dev/null || missing+=(postgresql-client)
+fi
+if [ "$purpose" = test ]; then
+    command -v python3 >/dev/null || missing+=(python3)
+    python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
+fi
 
 if [ ${#missing[@]} -gt 0 ]; then
-    echo "setup: installing ${missing[*]}"
     root=()
     if [ "$(id -u)" -ne 0 ]; then
         command -v sudo >/dev/null || { echo "setup: not root and no sudo; as root: apt-get install ${missing[*]}" >&2; exit 1; }
         root=(sudo)
     fi
-    log=$(mktemp)
+    command -v apt-get >/dev/null || { echo "setup: no apt-get here; install what Debian calls ${missing[*]}" >&2; exit 1; }
+    echo "setup: installing with apt-get${root[*]:+, as root by sudo}: ${missing[*]}"
     # Debian would start a cluster of its own on installation; nobody here uses it.
-    ${root[@]+"${root[@]}"} sh -c "mkdir -p /etc/postgresql-common && [ -e /etc/postgresql-common/createcluster.conf ] ||
-        echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf"
+    clusters=/etc/postgresql-common/createcluster.conf
+    if [ -n "$server" ] && [ ! -e "$clusters" ]; then
+        echo "setup: writing 'create_main_cluster = false' to $clusters, so that no PostgreSQL server starts by itself"
+        ${root[@]+"${root[@]}"} sh -c "mkdir -p ${clusters%/*} && echo 'create_main_cluster = false' >$clusters"
+    fi
+    log=$(mktemp)
     if ! { ${root[@]+"${root[@]}"} apt-get update &&
         ${root[@]+"${root[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
         tail -n 20 "$log" >&2
@@ -33,11 +45,12 @@ if [ ${#missing[@]} -gt 0 ]; then
     fi
     rm -f "$log"
 fi
+[ "$purpose" = test ] || exit 0
 
 # The independent witness of our reading: the Python Stellar SDK and zstandard, in an environment of their own.
 witness=.build/witness
 if ! "$witness/bin/python" -c 'import stellar_sdk, zstandard' 2>/dev/null; then
-    echo "setup: installing the Python stellar-sdk and zstandard (witness of the XDR and lake tests)"
+    echo "setup: installing the Python stellar-sdk and zstandard into $witness (witness of the XDR and lake tests)"
     mkdir -p .build
     { python3 -m venv "$witness" && "$witness/bin/pip" install --quiet 'stellar-sdk>=16.1' zstandard; } >/dev/null 2>"$witness.log" || {
         echo "setup: no stellar-sdk or zstandard ($(tail -n 1 "$witness.log")); the tests against them will be skipped" >&2
