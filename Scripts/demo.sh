@@ -34,7 +34,9 @@ finish() {
     # A second Ctrl-C must not leave anything behind.
     trap '' INT TERM HUP
     trap - EXIT
-    for process in "$current" "$ingest" "$lake" "$simulator"; do [ -z "$process" ] || kill -TERM "$process" 2>/dev/null || true; done
+    for process in "$current" "$ingest"; do [ -z "$process" ] || kill -TERM "$process" 2>/dev/null || true; done
+    # Servers would first answer whoever still asks; nobody needs the answers.
+    for process in "$lake" "$simulator"; do [ -z "$process" ] || kill -KILL "$process" 2>/dev/null || true; done
     if [ "$status" -ne 0 ]; then
         case $status in
             129 | 130 | 143) printf '\ndemo: interrupted; ending everything that it started\n' ;;
