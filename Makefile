@@ -10,7 +10,7 @@ BUILT = $(or $(PROGRAMS),.build/$(CONFIGURATION))
 INSTALLED := wallet-backend wallet-backend-fetcher wallet-backend-writer ledger-simulator
 SHARE = $(DESTDIR)$(PREFIX)/share
 
-.PHONY: help setup setup-build setup-demo build install uninstall reference check-docs test test-long mutants demo bench bench-lake bench-ingest bench-memory \
+.PHONY: help setup setup-build setup-demo first-build build install uninstall reference check-docs test test-long mutants demo bench bench-lake bench-ingest bench-memory \
 	bench-contracts format lint clean
 
 help: ## This list
@@ -25,8 +25,12 @@ setup-build:
 setup-demo:
 	@Scripts/setup.sh demo
 
-build: setup-build ## Build the four programs into .build/release, after installing libpq, libzmq, libzstd where missing
+build: setup-build first-build ## Build the four programs into .build/release, after installing libpq, libzmq, libzstd where missing
 	@$(SWIFT) build -c $(CONFIGURATION)
+
+# Says that it takes time where nothing was built yet.
+first-build:
+	@[ -e .build/$(CONFIGURATION)/wallet-backend ] || echo "building: about 13 minutes on two cores the first time"
 
 install: $(if $(PROGRAMS),,build) ## Install programs, manual pages and completions below PREFIX=/usr/local (DESTDIR, PROGRAMS)
 	@install -d "$(DESTDIR)$(PREFIX)/bin" "$(SHARE)/man/man1" "$(SHARE)/bash-completion/completions" "$(SHARE)/zsh/site-functions" \
@@ -53,7 +57,7 @@ reference: $(if $(PROGRAMS),,build) ## Write docs/reference.md anew, from what t
 check-docs: ## Every warning explained, every metric described, every link alive
 	@Scripts/check-docs.py
 
-test: setup ## Set up, build and run all tests
+test: setup first-build ## Set up, build and run all tests
 	@Scripts/test.sh $(CONFIGURATION)
 
 test-long: setup ## Two hundred random stories of a migration beside live ingestion, and two hundred of two migrations, with everything being killed
@@ -62,7 +66,7 @@ test-long: setup ## Two hundred random stories of a migration beside live ingest
 mutants: setup ## Break each rule once (Tests/Mutants) and expect a test to notice
 	@Scripts/mutants.sh $(CONFIGURATION)
 
-demo: setup-demo ## A migration from start to end on a private PostgreSQL and a simulated network
+demo: setup-demo first-build ## A migration from start to end on a private PostgreSQL and a simulated network
 	@$(SWIFT) build -c $(CONFIGURATION)
 	@Scripts/demo.sh .build/$(CONFIGURATION)
 
