@@ -34,8 +34,8 @@ EXIT_STATUSES = [
     ("0", "Done. `ingest`, the fetcher and the writer end with 0 at SIGTERM and SIGINT, too."),
     ("1", "Failed. The last lines of the log say why."),
     ("64", "Usage: a flag, a variable or a combination of them is wrong. The message names it. Nothing was started."),
-    ("130", "Ended by SIGINT (Ctrl-C). A migration goes on where it stopped when it is started again."),
-    ("143", "Ended by SIGTERM. As 130."),
+    ("130", "SIGINT (Ctrl-C) ended a migration; it goes on where it stopped when it is started again. Any other program: it had to be ended at once."),
+    ("143", "The same, by SIGTERM."),
 ]
 EXIT_NOTE = (
     "A signal ends a program within ten seconds, whatever the database or the RPC do. A second signal ends it at once. That is as safe: what is committed is whole."
