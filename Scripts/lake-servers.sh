@@ -18,7 +18,7 @@ command -v curl >/dev/null || missing+=(curl)
 command -v python3 >/dev/null || missing+=(python3)
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
-    echo "lake-servers: installing ${missing[*]}" >&2
+    echo "lake-servers: installing with apt-get: ${missing[*]}" >&2
     root=()
     if [ "$(id -u)" -ne 0 ]; then
         command -v sudo >/dev/null || { echo "lake-servers: not root and no sudo; as root: apt-get install ${missing[*]}" >&2; exit 1; }
@@ -28,6 +28,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     # Debian would start an nginx of its own on port 80; nobody here uses it.
     policy=/usr/sbin/policy-rc.d
     if [ ! -e $policy ]; then
+        echo "lake-servers: writing $policy, so that no nginx starts by itself; it is removed afterwards" >&2
         ${root[@]+"${root[@]}"} sh -c "printf '#!/bin/sh\nexit 101\n' > $policy && chmod 755 $policy"
         trap '${root[@]+"${root[@]}"} rm -f '$policy EXIT
     fi
