@@ -22,11 +22,12 @@ if [ "$purpose" = test ]; then
     python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 fi
 
+root=()
+[ "$(id -u)" -eq 0 ] || root=(sudo)
 if [ ${#missing[@]} -gt 0 ]; then
-    root=()
-    if [ "$(id -u)" -ne 0 ]; then
-        command -v sudo >/dev/null || { echo "setup: not root and no sudo; as root: apt-get install ${missing[*]}" >&2; exit 1; }
-        root=(sudo)
+    if [ ${#root[@]} -gt 0 ] && ! command -v sudo >/dev/null; then
+        echo "setup: not root and no sudo; as root: apt-get install ${missing[*]}" >&2
+        exit 1
     fi
     command -v apt-get >/dev/null || { echo "setup: no apt-get here; install what Debian calls ${missing[*]}" >&2; exit 1; }
     echo "setup: installing with apt-get${root[*]:+, as root by sudo}: ${missing[*]}"
@@ -46,6 +47,23 @@ if [ ${#missing[@]} -gt 0 ]; then
     rm -f "$log"
 fi
 [ "$purpose" = test ] || exit 0
+
+# What a few tests look through: a browser for the status page, a supervisor for the group, Prometheus' own check of the metrics. Tests whose program cannot
+# be had are skipped, and say so.
+witnesses=()
+command -v chromium >/dev/null || witnesses+=(chromium fonts-dejavu-core)
+command -v supervisord >/dev/null || witnesses+=(supervisor)
+command -v promtool >/dev/null || witnesses+=(prometheus)
+if [ ${#witnesses[@]} -gt 0 ]; then
+    echo "setup: installing for tests${root[*]:+, as root by sudo}: ${witnesses[*]}"
+    # Nobody here uses the services that come with them.
+    log=$(mktemp)
+    if ! { ${root[@]+"${root[@]}"} apt-get update &&
+        ${root[@]+"${root[@]}"} env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y --no-install-recommends "${witnesses[@]}"; } >"$log" 2>&1; then
+        echo "setup: ${witnesses[*]} cannot be had ($(tail -n 1 "$log")); the tests with them will be skipped" >&2
+    fi
+    rm -f "$log"
+fi
 
 # The independent witness of our reading: the Python Stellar SDK and zstandard, in an environment of their own.
 witness=.build/witness

@@ -52,6 +52,16 @@ import Testing
         try await again.value
     }
 
+    @Test func aPageOnLoopbackIsForItsOwnHostOnly() {
+        for name in ["127.0.0.1:8080", "localhost", "LOCALHOST:1", "[::1]:8080"] {
+            #expect(OperationsServer.isMeant(name, listeningOn: "127.0.0.1"), "\(name)")
+        }
+        for name in ["evil.example", "127.0.0.1.evil.example:8080", "[::2]:1", ""] {
+            #expect(!OperationsServer.isMeant(name, listeningOn: "127.0.0.1"), "\(name)")
+            #expect(OperationsServer.isMeant(name, listeningOn: "0.0.0.0"), "whoever opens it to others knows by which name: \(name)")
+        }
+    }
+
     private func start(_ server: OperationsServer) async throws -> (Task<Void, any Error>, port: Int) {
         let (ports, listening) = AsyncStream.makeStream(of: Int.self)
         let running = Task {

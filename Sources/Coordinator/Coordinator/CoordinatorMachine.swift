@@ -128,8 +128,7 @@ package struct CoordinatorMachine<Peer: Hashable & Sendable>: Hashable, Sendable
             actions.append(.cancelQuery)
         }
         haltWorkers(&actions)
-        let isSignal = if case .signal = cause { true } else { false }
-        phase = .stopping(Stop(cause: cause, ticks: isSignal ? Self.ticksForWriterAfterSignal : Self.ticksForWriter))
+        phase = .stopping(Stop(cause: cause, ticks: cause.isSignal ? Self.ticksForWriterAfterSignal : Self.ticksForWriter))
     }
 
     mutating func fail(_ cause: String, _ actions: inout [CoordinatorAction<Peer>]) { stop(.failure(cause), &actions) }

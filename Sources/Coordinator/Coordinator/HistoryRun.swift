@@ -125,8 +125,12 @@ struct HistoryRun: Sendable {
             observation: observation, logger: logger)
         let (machine, cause) = await service.run(prepared.machine(configuration, run), &events, report: report)
         await group.close()
+        if configuration.statusPage != nil, cause?.isSignal != true { try? await Task.sleep(for: Self.lastLook) }
         return summarise(machine, cause)
     }
+
+    /// The status page asks every second: so long it can still learn how the run has ended.
+    private static let lastLook = Duration.milliseconds(1500)
 
     // MARK: phase 1
 

@@ -143,6 +143,8 @@ package enum StopCause: Error, Hashable, Sendable, CustomStringConvertible {
     /// SIGINT or SIGTERM.
     case signal(name: String, exitCode: Int32)
 
+    var isSignal: Bool { if case .signal = self { true } else { false } }
+
     package var description: String {
         switch self {
         case .failure(let cause): cause

@@ -106,13 +106,20 @@ public struct OperationsServer: Sendable {
         }
     }
 
+    private static let frameOptions = HTTPField.Name("X-Frame-Options") ?? .xContentTypeOptions
+
     private func makeRouter() -> Router<BasicRequestContext> {
         let router = Router()
         router.get("/metrics") { [registry] _, _ in
             Self.response(.ok, registry.render(), type: "text/plain; version=0.0.4; charset=utf-8")
         }
         for page in pages {
-            router.get(RouterPath(page.path)) { _, _ in Self.response(.ok, page.body(), type: page.contentType) }
+            router.get(RouterPath(page.path)) { [host] request, _ in
+                guard Self.isMeant(request.head.authority, listeningOn: host) else {
+                    return Self.response(.misdirectedRequest, "This server is for its own host: ask for 127.0.0.1 or localhost.\n")
+                }
+                return Self.response(.ok, page.body(), type: page.contentType)
+            }
         }
         router.get("/healthz") { _, _ in
             Self.response(.ok, "alive\n")
@@ -126,10 +133,19 @@ public struct OperationsServer: Sendable {
         return router
     }
 
+    /// Whether a request on loopback was meant for loopback: another site's page can make a browser ask for that site's name and lead the name here.
+    package static func isMeant(_ authority: String?, listeningOn host: String) -> Bool {
+        let loopback = ["127.0.0.1", "localhost", "::1", "[::1]"]
+        guard loopback.contains(host), let authority else { return true }
+        let name = authority.hasPrefix("[") ? authority.prefix { $0 != "]" } + "]" : authority.prefix { $0 != ":" }
+        return loopback.contains(name.lowercased())
+    }
+
     private static func response(_ status: HTTPResponse.Status, _ body: String, type: String = "text/plain; charset=utf-8") -> Response {
         // Each is about this moment.
         Response(
-            status: status, headers: [.contentType: type, .cacheControl: "no-store"],
+            status: status,
+            headers: [.contentType: type, .cacheControl: "no-store", .xContentTypeOptions: "nosniff", frameOptions: "DENY"],
             body: ResponseBody(byteBuffer: ByteBuffer(string: body)))
     }
 }
