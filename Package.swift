@@ -42,6 +42,7 @@ let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-htt
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 let package = Package(
     name: "wallet-backend",
@@ -61,6 +62,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", exact: "1.0.2"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
         .systemLibrary(name: "CLibPQ", path: "Sources/Shared/CLibPQ", providers: [.apt(["libpq-dev"])]),
@@ -87,7 +89,7 @@ let package = Package(
         .library(
             "Membership", path: "Shared/Membership", ["Pipeline", "StateChanges", "ZeroMQ", "Operations", argumentParser, logging]),
         .library(
-            "Operations", path: "Shared/Operations", ["COperations", argumentParser, logging, hummingbird, nioCore], marksUnsafe: true),
+            "Operations", path: "Shared/Operations", ["COperations", argumentParser, logging, hummingbird, nioCore, yams], marksUnsafe: true),
 
         .library(
             "ConnectionOptions", path: "Shared/ConnectionOptions", ["LedgerSources", "PostgreSQL", "Store", "Operations", argumentParser]),
@@ -105,7 +107,14 @@ let package = Package(
                 "ConnectionOptions", argumentParser,
                 logging,
             ]),
-        .program("wallet-backend", path: "Coordinator/wallet-backend", ["Coordinator", "LiveIngest", "Operations", argumentParser]),
+        .library(
+            "Inspection", path: "Coordinator/Inspection",
+            [
+                "StellarXDR", "StateChanges", "Protocols", "LedgerSources", "PostgreSQL", "Store", "Timescale", "Pipeline", "Membership",
+                "Operations", "ConnectionOptions", "Coordinator", "LiveIngest", argumentParser, logging,
+            ]),
+        .program(
+            "wallet-backend", path: "Coordinator/wallet-backend", ["Coordinator", "Inspection", "LiveIngest", "Operations", argumentParser]),
         .library(
             "Fetcher", path: "Fetcher/Fetcher",
             [
@@ -157,6 +166,7 @@ let package = Package(
         .tests("FetcherTests", ["Fetcher", "Pipeline", "Protocols", "StateChanges", "StellarXDR", "TestSupport"]),
         .tests("WriterTests", ["Writer", "Pipeline", "StateChanges", "Store", "StellarXDR", "ZeroMQ", "TestSupport"]),
         .tests("CoordinatorTests", ["Coordinator", "Writer", "Pipeline", "Operations", "StateChanges", "Store"]),
+        .tests("InspectionTests", ["Inspection"]),
         .tests(
             "EndToEndTests",
             [

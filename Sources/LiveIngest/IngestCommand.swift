@@ -1,7 +1,7 @@
 public import ArgumentParser
 import ConnectionOptions
 import LedgerSources
-import Operations
+package import Operations
 import PostgreSQL
 import Store
 
@@ -11,7 +11,7 @@ public struct IngestCommand: AsyncParsableCommand {
         "network", variable: "NETWORK",
         "The network's short name (pubnet, testnet, ...): names the lock that keeps a second live ingestion out and tells migrations that this one runs.",
         .text(placeholder: "name"))
-    private static let startLedger = Setting(
+    package static let startLedger = Setting(
         "start-ledger", variable: "START_LEDGER", "First ledger to ingest into an empty database; has no effect on another.",
         .integer(in: 1...Int(Int32.max)))
 
@@ -35,22 +35,24 @@ public struct IngestCommand: AsyncParsableCommand {
     @OptionGroup var cursorNames: CursorNameOptions
     @OptionGroup var metrics: MetricsOptions
     @OptionGroup var logging: LoggingOptions
+    @OptionGroup var file: ConfigurationOptions
 
     /// Nothing given.
     public init() {}
 
     /// Validates all settings, then follows the network until a signal comes.
     public func run() async throws {
-        let environment = ProcessEnvironment.current
+        let environment = try file.environment()
         let (log, configuration) = try UsageError.reported {
             (try logging.resolve(process: "ingest", environment: environment), try resolve(environment))
         }
         log.bootstrap()
+        environment.logWarning(to: log.makeLogger())
         let status = await IngestService(configuration: configuration, logger: log.makeLogger()).execute()
         if status != .success { throw status.exitCode }
     }
 
-    private func resolve(_ environment: [String: String]) throws -> IngestConfiguration {
+    private func resolve(_ environment: SettingEnvironment) throws -> IngestConfiguration {
         let (source, passphrase) = try networkOptions.resolve(environment: environment)
         return IngestConfiguration(
             database: try databaseOptions.resolve(environment: environment).parsed, source: source, networkPassphrase: passphrase,

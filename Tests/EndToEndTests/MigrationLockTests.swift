@@ -45,7 +45,7 @@ import Testing
     }
 
     /// FNV-1a 64 as a signed number, written again: the code under test must agree with it.
-    private static func key(_ name: String) -> String {
+    static func key(_ name: String) -> String {
         "\(Int64(bitPattern: name.utf8.reduce(14_695_981_039_346_656_037) { ($0 ^ UInt64($1)) &* 1_099_511_628_211 }))"
     }
 }

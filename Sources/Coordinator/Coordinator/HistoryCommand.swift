@@ -3,30 +3,30 @@ import ConnectionOptions
 import Foundation
 import Glibc
 import Logging
-import Operations
+package import Operations
 import Protocols
-import StateChanges
-import ZeroMQ
+package import StateChanges
+package import ZeroMQ
 
 /// `wallet-backend protocol-migrate history`.
 public struct HistoryCommand: AsyncParsableCommand {
-    private static let batchSize = Setting(
+    package static let batchSize = Setting(
         "batch-size", variable: "BATCH_SIZE", "Ledgers per batch.", .integer(in: 1...1_000_000), default: "100")
-    private static let fetchers = Setting(
+    package static let fetchers = Setting(
         "fetchers", variable: "FETCHERS", "Fetchers to start, and a writer with them; 0: workers are started elsewhere.",
         .integer(in: 0...64), default: "2")
-    private static let endpoint = Setting(
+    package static let endpoint = Setting(
         "endpoint", variable: "ENDPOINT", "Where workers reach the coordinator; a socket in a private folder unless given.",
         .parsed(placeholder: "endpoint") { try Endpoint($0) })
-    private static let network = Setting(
+    package static let network = Setting(
         "network", variable: "NETWORK",
         "The name that live ingestion was started with (pubnet, testnet, ...): tells whether it is running. Without it, it is taken to be.",
         .text(placeholder: "name"))
-    private static let wait = Setting(
+    package static let wait = Setting(
         "convergence-wait", variable: "CONVERGENCE_WAIT", "How long no further ledger must come before a caught-up protocol is done.",
         .seconds(in: 0...86_400), default: "5")
 
-    private static let compressed = Setting(
+    package static let compressed = Setting(
         "compressed-chunks", variable: "COMPRESSED_CHUNKS",
         "Where rows go into compressed chunks of TimescaleDB: auto decompresses them first where that is cheaper, which needs the table's owner; "
             + "write never does; refuse ends the run.",
@@ -71,23 +71,25 @@ public struct HistoryCommand: AsyncParsableCommand {
     @OptionGroup var progress: ProgressOptions
     @OptionGroup var metrics: MetricsOptions
     @OptionGroup var logging: LoggingOptions
+    @OptionGroup var file: ConfigurationOptions
 
     /// Nothing given.
     public init() {}
 
     /// Validates all settings, then migrates.
     public func run() async throws {
-        let environment = ProcessEnvironment.current
+        let environment = try file.environment()
         let (log, configuration) = try UsageError.reported {
             (try logging.resolve(process: "coordinator", environment: environment), try resolve(environment))
         }
         if rebuilds, !isConfirmed { try confirm(configuration.protocols) }
         log.bootstrap()
+        environment.logWarning(to: log.makeLogger())
         let status = await HistoryRun(configuration: configuration, identity: log.identity, logger: log.makeLogger()).execute()
         if status != .success { throw status.exitCode }
     }
 
-    private func resolve(_ environment: [String: String]) throws -> HistoryConfiguration {
+    private func resolve(_ environment: SettingEnvironment) throws -> HistoryConfiguration {
         let database = try databaseOptions.resolve(environment: environment)
         let (source, passphrase) = try networkOptions.resolve(environment: environment)
         let fetchers = try Self.fetchers.resolve(fetchers, environment: environment)
@@ -109,7 +111,8 @@ public struct HistoryCommand: AsyncParsableCommand {
             convergenceWait: try Self.wait.resolve(convergenceWait, environment: environment), acceptConvergence: acceptConvergence,
             compressedChunks: try Self.compressed.resolve(compressedChunks, environment: environment),
             rebuilds: rebuilds, metricsPort: try metrics.resolve(environment: environment), statusPage: page, progress: form,
-            workerArguments: ["--log-level", logging.level.rawValue, "--log-format", logging.format.rawValue])
+            workerArguments: ["--log-level", logging.level.rawValue, "--log-format", logging.format.rawValue],
+            environment: environment.forAnotherProcess)
     }
 
     /// Asks whoever sits at the terminal.
@@ -126,7 +129,7 @@ public struct HistoryCommand: AsyncParsableCommand {
         }
     }
 
-    private func protocols(_ environment: [String: String]) throws -> [ProtocolID] {
+    private func protocols(_ environment: SettingEnvironment) throws -> [ProtocolID] {
         let texts = protocolID.isEmpty ? [environment["PROTOCOL_ID"] ?? ""].filter { !$0.isEmpty } : protocolID
         let ids = try IdentifierList.parse(texts, flag: "protocol-id").map { ProtocolID(rawValue: $0) }
         let known = ProtocolRegistry.processors.map(\.id.rawValue).sorted()

@@ -33,4 +33,6 @@ struct HistoryConfiguration: Sendable {
     let progress: ProgressDisplay.Form
     /// Flags that the workers are given too.
     let workerArguments: [String]
+    /// Environment variables, and what a configuration file says as such, of which the workers are given their part.
+    let environment: [String: String]
 }

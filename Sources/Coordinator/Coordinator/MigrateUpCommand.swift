@@ -19,13 +19,14 @@ public struct MigrateUpCommand: AsyncParsableCommand {
 
     @OptionGroup var databaseOptions: DatabaseOptions
     @OptionGroup var logging: LoggingOptions
+    @OptionGroup var file: ConfigurationOptions
 
     /// Nothing given.
     public init() {}
 
     /// Creates what is missing.
     public func run() async throws {
-        let environment = ProcessEnvironment.current
+        let environment = try file.environment()
         let (log, database) = try UsageError.reported {
             (
                 try logging.resolve(process: "migrate-up", environment: environment),
@@ -33,6 +34,7 @@ public struct MigrateUpCommand: AsyncParsableCommand {
             )
         }
         let logger = log.makeLogger()
+        environment.logWarning(to: logger)
         do {
             let connection = try await ReconnectPolicy().connect(to: database, applicationName: "wallet-backend migrate up", logger: logger)
             let layout = try await TableLayout.best(on: connection)

@@ -56,7 +56,7 @@ struct WorkerGroup: Sendable {
 extension HistoryConfiguration {
     /// The writer and the fetchers of a managed run. Secrets go by environment, which other users cannot read; each worker gets only its own:
     /// fetchers nothing of the database, the writer nothing of the source of ledgers.
-    func workerPlans(endpoint: Endpoint, environment: [String: String] = ProcessEnvironment.current) throws -> [WorkerProcesses.Plan] {
+    func workerPlans(endpoint: Endpoint) throws -> [WorkerProcesses.Plan] {
         let programs = try ProgramFolder.path()
         let common = ["--endpoint", "\(endpoint)", "--parent-lifeline"] + workerArguments
         let forBoth = environment.filter { !Self.ownVariables.contains($0.key) && !LedgerSourceOptions.isSetting($0.key) }
@@ -79,9 +79,9 @@ extension HistoryConfiguration {
 }
 
 /// Where this program and its siblings lie.
-enum ProgramFolder {
+package enum ProgramFolder {
     /// The folder of the running program.
-    static func path() throws -> String {
+    package static func path() throws -> String {
         let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         return URL(fileURLWithPath: program).deletingLastPathComponent().path
     }

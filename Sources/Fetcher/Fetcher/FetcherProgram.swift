@@ -6,13 +6,8 @@ import Operations
 
 /// `wallet-backend-fetcher`.
 public struct FetcherProgram: AsyncParsableCommand {
-    private static let concurrency = Setting(
-        "rpc-concurrency", variable: "RPC_CONCURRENCY",
-        "Requests in flight at most; how many there are follows from the network's latency.",
-        .integer(in: 1...64), default: "64")
-    private static let pageSize = Setting(
-        "rpc-page-size", variable: "RPC_PAGE_SIZE", "Ledgers per request at most; fewer where they are large or the server slow.",
-        .integer(in: 1...200), default: "200")
+    private static let concurrency = RPCLimitSettings.concurrency
+    private static let pageSize = RPCLimitSettings.pageSize
 
     /// Name and help.
     public static let configuration = CommandConfiguration(
@@ -28,13 +23,14 @@ public struct FetcherProgram: AsyncParsableCommand {
     @Option(name: Self.pageSize.name, help: Self.pageSize.help) var rpcPageSize: String?
     @OptionGroup var metrics: MetricsOptions
     @OptionGroup var logging: LoggingOptions
+    @OptionGroup var file: ConfigurationOptions
 
     /// Nothing given.
     public init() {}
 
     /// Validates all settings, then works until the run is over.
     public func run() async throws {
-        let environment = ProcessEnvironment.current
+        let environment = try file.environment()
         let (log, configuration) = try UsageError.reported {
             let log = try logging.resolve(process: "fetcher", environment: environment)
             return (
@@ -50,6 +46,7 @@ public struct FetcherProgram: AsyncParsableCommand {
         log.bootstrap()
         let logger = log.makeLogger()
         logger.info("fetcher starts", metadata: ["version": "\(ProgramVersion.text)"])
+        environment.logWarning(to: logger)
         let inGoodOrder: Bool
         do {
             inGoodOrder = try await FetcherProcess.run(configuration, logger: logger)

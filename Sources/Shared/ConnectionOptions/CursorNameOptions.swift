@@ -11,6 +11,9 @@ public struct CursorNameOptions: ParsableArguments {
         "latest-ledger-cursor-name", variable: "LATEST_LEDGER_CURSOR_NAME", "Key of the latest ingested ledger in ingest_store.",
         .text(placeholder: "key"), default: "latest_ingest_ledger")
 
+    /// Both.
+    public static var settings: [AnySetting] { [oldest.erased, latest.erased] }
+
     /// The text of `--oldest-ledger-cursor-name`.
     @Option(name: CursorNameOptions.oldest.name, help: CursorNameOptions.oldest.help)
     public var oldestLedgerCursorName: String?
@@ -24,7 +27,7 @@ public struct CursorNameOptions: ParsableArguments {
 
     /// The keys in `ingest_store`.
     /// - Throws: `UsageError`.
-    public func resolve(environment: [String: String]) throws(UsageError) -> CursorNames {
+    public func resolve(environment: SettingEnvironment) throws(UsageError) -> CursorNames {
         let oldest = try Self.oldest.resolve(oldestLedgerCursorName, environment: environment)
         let latest = try Self.latest.resolve(latestLedgerCursorName, environment: environment)
         guard oldest != latest else {

@@ -39,6 +39,17 @@ public struct LedgerSourceOptions: ParsableArguments {
         .integer(in: 0...Int(UInt32.max)), default: "0")
     static let unsignedVariable = "DATASTORE_UNSIGNED"
 
+    /// All of them.
+    public static var settings: [AnySetting] {
+        let unsigned = AnySetting("datastore-unsigned", variable: unsignedVariable, default: "false") { isTrue($0) ? "true" : "false" }
+        return [
+            rpcURL.erased, type.erased, path.erased, region.erased, endpointURL.erased, unsigned, workers.erased, retryLimit.erased,
+            retryWait.erased, ledgersPerFile.erased, filesPerPartition.erased,
+        ]
+    }
+
+    private static func isTrue(_ text: String) -> Bool { ["true", "1"].contains(text) }
+
     /// The lake that the Go tool reads unless told otherwise.
     static let publicLake = "s3://aws-public-blockchain/v1.1/stellar/ledgers/pubnet"
 
@@ -82,7 +93,7 @@ public struct LedgerSourceOptions: ParsableArguments {
 
     /// The source.
     /// - Throws: `UsageError`.
-    public func resolve(environment: [String: String]) throws(UsageError) -> LedgerSourceSettings {
+    public func resolve(environment: SettingEnvironment) throws(UsageError) -> LedgerSourceSettings {
         let url = try Self.rpcURL.resolveIfGiven(rpcURL, environment: environment)?.text
         let path = try Self.path.resolveIfGiven(datastoreBucketPath, environment: environment)
         let type = try Self.type.resolveIfGiven(ledgerBackendType, environment: environment)
@@ -106,7 +117,15 @@ public struct LedgerSourceOptions: ParsableArguments {
         }
     }
 
-    private func lake(_ path: String, _ environment: [String: String]) throws(UsageError) -> LedgerSourceSettings.Lake {
+    /// Whether anything says where ledgers come from.
+    func isGiven(environment: SettingEnvironment) throws(UsageError) -> Bool {
+        let type = try Self.type.resolveIfGiven(ledgerBackendType, environment: environment)
+        let url = try Self.rpcURL.resolveIfGiven(rpcURL, environment: environment)
+        let path = try Self.path.resolveIfGiven(datastoreBucketPath, environment: environment)
+        return type != nil || url != nil || path != nil
+    }
+
+    private func lake(_ path: String, _ environment: SettingEnvironment) throws(UsageError) -> LedgerSourceSettings.Lake {
         var lake = LedgerSourceSettings.Lake(path: path)
         lake.region = try Self.region.resolve(datastoreRegion, environment: environment)
         lake.endpointURL = try Self.endpointURL.resolveIfGiven(datastoreEndpointURL, environment: environment)?.text
@@ -117,7 +136,7 @@ public struct LedgerSourceOptions: ParsableArguments {
         lake.filesPerPartition = UInt32(try Self.filesPerPartition.resolve(datastoreFilesPerPartition, environment: environment))
         if lake.ledgersPerFile == 0 { lake.ledgersPerFile = nil }
         if lake.filesPerPartition == 0 { lake.filesPerPartition = nil }
-        lake.unsigned = datastoreUnsigned || ["true", "1"].contains(environment[Self.unsignedVariable] ?? "")
+        lake.unsigned = datastoreUnsigned || Self.isTrue(environment[Self.unsignedVariable] ?? "")
         return lake
     }
 }

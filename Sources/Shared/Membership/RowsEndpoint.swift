@@ -1,8 +1,14 @@
 internal import Foundation
+public import Operations
 public import ZeroMQ
 
 /// Where a writer listens for rows unless one is given: beside the coordinator's endpoint.
 public enum RowsEndpoint {
+    /// `--rows-endpoint`.
+    public static let setting = Setting(
+        "rows-endpoint", variable: "ROWS_ENDPOINT", "Where fetchers bring rows; beside --endpoint unless given.",
+        .parsed(placeholder: "endpoint") { try Endpoint($0) })
+
     /// An endpoint of its own for each writer: a socket file named for nobody else (process ids mean nothing in another namespace), or on tcp any
     /// free port.
     /// - Throws: `ZeroMQError` where the path is too long.

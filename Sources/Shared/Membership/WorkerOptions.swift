@@ -26,7 +26,7 @@ public struct WorkerOptions: ParsableArguments {
     /// The settings.
     /// - Parameter identity: learns the worker's number and run.
     /// - Throws: `UsageError`.
-    public func resolve(environment: [String: String], identity: LogIdentity) throws(UsageError) -> WorkerSettings {
+    public func resolve(environment: SettingEnvironment, identity: LogIdentity) throws(UsageError) -> WorkerSettings {
         WorkerSettings(
             endpoint: try Self.endpoint.resolve(endpoint, environment: environment),
             token: try Self.token.resolveIfGiven(workerToken, environment: environment), parentLifeline: lifeline.parentLifeline,

@@ -7,9 +7,7 @@ import ZeroMQ
 
 /// `wallet-backend-writer`.
 public struct WriterProgram: AsyncParsableCommand {
-    private static let rowsEndpoint = Setting(
-        "rows-endpoint", variable: "ROWS_ENDPOINT", "Where fetchers bring rows; beside --endpoint unless given.",
-        .parsed(placeholder: "endpoint") { try Endpoint($0) })
+    private static let rowsEndpoint = RowsEndpoint.setting
 
     /// Name and help.
     public static let configuration = CommandConfiguration(
@@ -25,13 +23,14 @@ public struct WriterProgram: AsyncParsableCommand {
     @Option(name: Self.rowsEndpoint.name, help: Self.rowsEndpoint.help) var rowsEndpoint: String?
     @OptionGroup var metrics: MetricsOptions
     @OptionGroup var logging: LoggingOptions
+    @OptionGroup var file: ConfigurationOptions
 
     /// Nothing given.
     public init() {}
 
     /// Validates all settings, then works until the run is over.
     public func run() async throws {
-        let environment = ProcessEnvironment.current
+        let environment = try file.environment()
         let (log, configuration) = try UsageError.reported {
             let log = try logging.resolve(process: "writer", environment: environment)
             return (
@@ -46,6 +45,7 @@ public struct WriterProgram: AsyncParsableCommand {
         log.bootstrap()
         let logger = log.makeLogger()
         logger.info("writer starts", metadata: ["version": "\(ProgramVersion.text)"])
+        environment.logWarning(to: logger)
         let inGoodOrder: Bool
         do {
             inGoodOrder = try await WriterProcess.run(configuration, logger: logger)

@@ -24,7 +24,7 @@ struct ProgressOptions: ParsableArguments {
         let port: Int
     }
 
-    func resolve(environment: [String: String]) throws(UsageError) -> (style: ProgressStyle, page: StatusAddress?) {
+    func resolve(environment: SettingEnvironment) throws(UsageError) -> (style: ProgressStyle, page: StatusAddress?) {
         let port = try Self.port.resolve(statusPort, environment: environment)
         let host = try Self.address.resolve(statusAddress, environment: environment)
         return (try Self.progress.resolve(progress, environment: environment), port == 0 ? nil : StatusAddress(host: host, port: port))

@@ -73,6 +73,14 @@ extension Unicode.Scalar {
     }
 }
 
+extension String {
+    /// The text with nothing in it that a terminal would obey: what comes from a database or a server may hold anything.
+    package var withoutControls: String {
+        guard unicodeScalars.contains(where: \.mustBeEscapedInLogs) else { return self }
+        return unicodeScalars.reduce(into: "") { $0 += $1.mustBeEscapedInLogs ? $1.logEscape : String($1) }
+    }
+}
+
 /// A text in double quotes, escaped so that it is valid in JSON and in logfmt alike.
 func quotedForLogs(_ text: String) -> String {
     var result = "\""

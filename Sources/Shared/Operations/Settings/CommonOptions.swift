@@ -9,6 +9,9 @@ public struct LoggingOptions: ParsableArguments {
     static let format = Setting<LogFormat>(
         "log-format", variable: "LOG_FORMAT", "Form of the log lines: logfmt or json.", .oneOf(placeholder: "format"), default: "logfmt")
 
+    /// Both.
+    public static var settings: [AnySetting] { [level.erased, format.erased] }
+
     /// The text of `--log-level`.
     @Option(name: LoggingOptions.level.name, help: LoggingOptions.level.help)
     public var logLevel: String?
@@ -24,7 +27,7 @@ public struct LoggingOptions: ParsableArguments {
     ///
     /// - Parameter process: the name of the process in every line.
     /// - Throws: `UsageError`.
-    public func resolve(process: String, environment: [String: String]) throws(UsageError) -> LogConfiguration {
+    public func resolve(process: String, environment: SettingEnvironment) throws(UsageError) -> LogConfiguration {
         LogConfiguration(
             process: process,
             level: try Self.level.resolve(logLevel, environment: environment),
@@ -39,6 +42,9 @@ public struct MetricsOptions: ParsableArguments {
         "Port, on all interfaces, for Prometheus text at /metrics, and /healthz and /readyz; 0: off.", .integer(in: 0...65535), default: "0"
     )
 
+    /// The port.
+    public static var settings: [AnySetting] { [port.erased] }
+
     /// The text of `--metrics-port`.
     @Option(name: MetricsOptions.port.name, help: MetricsOptions.port.help)
     public var metricsPort: String?
@@ -49,7 +55,7 @@ public struct MetricsOptions: ParsableArguments {
     /// The port, or nil where metrics are off.
     ///
     /// - Throws: `UsageError`.
-    public func resolve(environment: [String: String]) throws(UsageError) -> Int? {
+    public func resolve(environment: SettingEnvironment) throws(UsageError) -> Int? {
         let port = try Self.port.resolve(metricsPort, environment: environment)
         return port == 0 ? nil : port
     }

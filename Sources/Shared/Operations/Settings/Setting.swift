@@ -1,10 +1,11 @@
 public import ArgumentParser
 
-/// A flag with the environment variable that it may come from instead, declared once: name, help, default and what is a valid value.
+/// A flag with the environment variable, and the key of a configuration file, that it may come from instead, declared once: name, help, default and what
+/// is a valid value.
 ///
 /// The option of a command takes the text only, `@Option(name: setting.name, help: setting.help) var batchSize: String?`, and
-/// ``resolve(_:environment:)`` decides: the flag wins over the variable, the variable over the default. An empty variable counts as unset. A variable that
-/// a flag overrides is not looked at.
+/// ``resolve(_:environment:)`` decides: the flag wins over the variable, the variable over the file, the file over the default. What is empty in the
+/// environment or the file counts as unset. What is overridden is not looked at.
 public struct Setting<Value: Sendable>: Sendable {
     /// The flag without its dashes, `batch-size`.
     public let flag: String
@@ -12,9 +13,9 @@ public struct Setting<Value: Sendable>: Sendable {
     public let variable: String?
     /// The value where nothing is given; nil where something must be, or may be absent.
     public let defaultValue: Value?
-    private let defaultText: String?
+    let defaultText: String?
     private let summary: String
-    private let format: SettingFormat<Value>
+    let format: SettingFormat<Value>
 
     /// - Parameters:
     ///   - flag: without its dashes.
@@ -47,7 +48,7 @@ public struct Setting<Value: Sendable>: Sendable {
     /// The value, which must be given or have a default.
     ///
     /// - Throws: `UsageError` that names flag and variable.
-    public func resolve(_ flagText: String?, environment: [String: String]) throws(UsageError) -> Value {
+    public func resolve(_ flagText: String?, environment: SettingEnvironment) throws(UsageError) -> Value {
         if let value = try resolveIfGiven(flagText, environment: environment) { return value }
         throw UsageError("--\(flag)\(variable.map { " or the environment variable \($0)" } ?? "") is required: \(summary)")
     }
@@ -55,12 +56,17 @@ public struct Setting<Value: Sendable>: Sendable {
     /// The value, the default, or nil.
     ///
     /// - Throws: `UsageError` that names flag and variable.
-    public func resolveIfGiven(_ flagText: String?, environment: [String: String]) throws(UsageError) -> Value? {
+    public func resolveIfGiven(_ flagText: String?, environment: SettingEnvironment) throws(UsageError) -> Value? {
         if let flagText {
             return try parse(flagText, source: "--\(flag)", other: variable.map { " (environment variable \($0))" } ?? "")
         }
-        if let variable, let text = environment[variable], !text.isEmpty {
-            return try parse(text, source: "environment variable \(variable)", other: " (--\(flag))")
+        if let variable, let found = environment.find(variable) {
+            let source =
+                switch found.origin {
+                case .variable: "environment variable \(variable)"
+                case .file: "\(found.origin): \(flag)"
+                }
+            return try parse(found.text, source: source, other: " (--\(flag))")
         }
         return defaultValue
     }

@@ -24,7 +24,7 @@ struct ServerOptions: ParsableArguments {
     /// - Parameter service: makes what is served.
     func serve<Service: SimulatedService>(_ service: (Hold, Delivery) async throws -> Service) async throws {
         var log = try UsageError.reported {
-            try logging.resolve(process: "ledger-simulator", environment: ProcessEnvironment.current)
+            try logging.resolve(process: "ledger-simulator", environment: SettingEnvironment(ProcessEnvironment.current))
         }
         log.level = max(log.level, .warning)
         let logger = log.makeLogger()
