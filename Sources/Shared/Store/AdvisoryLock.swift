@@ -23,6 +23,9 @@ public enum AdvisoryLock {
         Set(ids).sorted().map { "wallet-backend-writer-" + CursorNames.history($0) }
     }
 
+    /// The name of the lock that the Go tool's migration of a protocol's current state holds.
+    public static func currentStateName(_ id: ProtocolID) -> String { "wallet-backend-current-state-" + id.rawValue }
+
     /// The name of the lock that live ingestion holds while it runs.
     public static func liveIngestionName(network: String) -> String { "wallet-backend-ingest-" + network }
 
@@ -87,22 +90,35 @@ public enum AdvisoryLock {
     }
 
     private static func holders(of name: String, in session: PostgresSession) throws(StoreError) -> [LockHolder] {
-        // A 64-bit key stands in pg_locks as two halves, with objsubid 1.
-        let bits = UInt64(bitPattern: key(for: name))
+        try holders(ofEach: [name], in: session)[name] ?? []
+    }
+
+    /// Who holds which of the locks in this database; locks that nobody holds have no entry.
+    static func holders(ofEach names: [String], in session: PostgresSession) throws(StoreError) -> [String: [LockHolder]] {
+        let names = Dictionary(names.map { (key(for: $0), $0) }, uniquingKeysWith: { first, _ in first })
+        let keys = "{" + names.keys.map { "\($0)" }.joined(separator: ",") + "}"
+        let label = names.count == 1 ? "asking who holds lock '\(names.values.first ?? "")'" : "asking who holds which lock"
         return try StoreError.wrapping { () throws(PostgresError) in
-            try session.query(
+            // A 64-bit key stands in pg_locks as two halves, with objsubid 1.
+            let rows = try session.query(
                 """
-                SELECT l.pid, a.application_name, host(a.client_addr) AS client, date_trunc('second', a.backend_start)::text AS since
-                FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-                WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid = $1::oid AND l.objid = $2::oid
+                SELECT wanted.key, l.pid, a.application_name, host(a.client_addr) AS client, date_trunc('second', a.backend_start)::text AS since
+                FROM unnest($1::bigint[]) AS wanted(key)
+                JOIN pg_locks l ON l.classid = ((wanted.key >> 32) & 4294967295)::oid AND l.objid = (wanted.key & 4294967295)::oid
+                LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+                WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
                   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
                 ORDER BY l.pid
-                """, [String(bits >> 32), String(bits & 0xffff_ffff)], label: "asking who holds lock '\(name)'"
-            ).map { row throws(PostgresError) in
-                LockHolder(
-                    pid: try row.integer("pid"), applicationName: row["application_name"].flatMap { $0.isEmpty ? nil : $0 },
-                    clientAddress: row["client"], connectedSince: row["since"])
+                """, [keys], label: label)
+            var holders: [String: [LockHolder]] = [:]
+            for row in rows {
+                guard let name = names[try row.integer("key")] else { continue }
+                holders[name, default: []].append(
+                    LockHolder(
+                        pid: try row.integer("pid"), applicationName: row["application_name"].flatMap { $0.isEmpty ? nil : $0 },
+                        clientAddress: row["client"], connectedSince: row["since"]))
             }
+            return holders
         }
     }
 }
