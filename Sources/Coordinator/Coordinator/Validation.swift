@@ -1,19 +1,29 @@
-import Pipeline
-import StateChanges
-import Store
+package import Pipeline
+package import StateChanges
+package import Store
 
 /// Phase 1: may these protocols be migrated? Decides on what was read, writes nothing.
-enum Validation {
+package enum Validation {
     /// What is to be done.
-    struct Verdict: Sendable, Equatable {
+    package struct Verdict: Sendable, Equatable {
         /// In the order given.
-        let toMigrate: [ProtocolID]
+        package let toMigrate: [ProtocolID]
         /// Their history is complete already.
-        let complete: [ProtocolID]
+        package let complete: [ProtocolID]
         /// Those of `toMigrate` that begin again from the start.
-        let toRebuild: [ProtocolID]
+        package let toRebuild: [ProtocolID]
         /// The ledgers that the source must have; nil where the cursors stand at the latest ingested ledger already.
-        let neededLedgers: LedgerRange?
+        package let neededLedgers: LedgerRange?
+    }
+
+    /// What was found, all of it: a migration refuses at the first problem, a plan names them all and goes on.
+    package struct Examination: Sendable, Equatable {
+        /// What is to be done where there are no problems; else what would be, of the protocols that have none of their own.
+        package let verdict: Verdict
+        /// One sentence each.
+        package let problems: [String]
+        /// The ledgers behind which those of `toMigrate` begin, where that is known.
+        package let starts: [ProtocolID: UInt32]
     }
 
     /// - Parameter rebuilds: histories begin again from the start, unless they are in progress: then they go on.
@@ -21,6 +31,15 @@ enum Validation {
     static func judge(
         _ ids: [ProtocolID], _ found: MigrationPrerequisites, names: CursorNames, rebuilds: Bool = false
     ) throws(StopCause) -> Verdict {
+        let examination = examine(ids, found, names: names, rebuilds: rebuilds)
+        guard examination.problems.isEmpty else { throw .failure(examination.problems.joined(separator: "; ")) }
+        return examination.verdict
+    }
+
+    /// The same without an end at problems.
+    package static func examine(
+        _ ids: [ProtocolID], _ found: MigrationPrerequisites, names: CursorNames, rebuilds: Bool = false
+    ) -> Examination {
         var problems: [String] = []
         var toMigrate: [ProtocolID] = []
         var complete: [ProtocolID] = []
@@ -53,25 +72,31 @@ enum Validation {
                 }
             }
         }
-        guard problems.isEmpty else { throw .failure(problems.joined(separator: "; ")) }
-        return Verdict(
-            toMigrate: toMigrate, complete: complete, toRebuild: toRebuild,
-            neededLedgers: neededLedgers(toMigrate, found, fromTheStart: toRebuild))
+        let starts = starts(toMigrate, found, fromTheStart: toRebuild)
+        let verdict = Verdict(
+            toMigrate: toMigrate, complete: complete, toRebuild: toRebuild, neededLedgers: neededLedgers(starts, found.latest))
+        return Examination(verdict: verdict, problems: problems, starts: starts)
     }
 
-    /// From where the cursor that is furthest behind stands, or will be put, to the latest ingested ledger.
-    private static func neededLedgers(
+    /// Where each cursor stands, or will be put.
+    private static func starts(
         _ ids: [ProtocolID], _ found: MigrationPrerequisites, fromTheStart: [ProtocolID]
-    ) -> LedgerRange? {
-        guard case .ledger(let oldest) = found.oldest, oldest > 0, case .ledger(let latest) = found.latest else { return nil }
-        let cursors = ids.map { id in
+    ) -> [ProtocolID: UInt32] {
+        guard case .ledger(let oldest) = found.oldest, oldest > 0 else { return [:] }
+        var starts: [ProtocolID: UInt32] = [:]
+        for id in ids {
             if !fromTheStart.contains(id), case .ledger(let cursor)? = found.historyCursors[id] {
-                max(cursor, oldest - 1)
+                starts[id] = max(cursor, oldest - 1)
             } else {
-                oldest - 1
+                starts[id] = oldest - 1
             }
         }
-        guard let lowest = cursors.min(), lowest < latest else { return nil }
+        return starts
+    }
+
+    /// From the start that is furthest behind to the latest ingested ledger.
+    private static func neededLedgers(_ starts: [ProtocolID: UInt32], _ latest: CursorReading) -> LedgerRange? {
+        guard case .ledger(let latest) = latest, let lowest = starts.values.min(), lowest < latest else { return nil }
         return (lowest + 1)...latest
     }
 }
