@@ -11,7 +11,9 @@ import Testing
 
         init(_ program: RunningProgram) throws { checks = try Answer(program).objects("checks") }
 
-        func verdicts(_ name: String) -> [String] { checks.filter { $0["name"] as? String == name }.compactMap { $0["verdict"] as? String } }
+        func verdicts(_ name: String) -> [String] {
+            checks.filter { $0["name"] as? String == name }.compactMap { $0["verdict"] as? String }
+        }
         func text(_ name: String) -> String {
             checks.filter { $0["name"] as? String == name }.map { "\($0["found"] ?? "") \($0["advice"] ?? "")" }.joined(separator: "\n")
         }
@@ -25,7 +27,8 @@ import Testing
             let report = try Report(try await stage.ask(["doctor", "--json"]))
             #expect(report.failed == [])
             for name in [
-                "database", "version", "timescaledb", "tables", "indexes", "role, coordinator", "role, writer", "role, ingest", "role, rebuild",
+                "database", "version", "timescaledb", "tables", "indexes", "role, coordinator", "role, writer", "role, ingest",
+                "role, rebuild",
                 "cursors", "locks", "live ingestion", "clock", "source", "network", "range", "temporary folder", "processor",
             ] { #expect(report.verdicts(name) == ["ok"], "\(name): \(report.text(name))") }
             // The fixture's ledgers are old.
@@ -50,7 +53,8 @@ import Testing
                 #expect(report.verdicts(name).contains(verdict), "\(program.log)", sourceLocation: sourceLocation)
                 for text in texts { #expect(report.text(name).contains(text), "\(program.log)", sourceLocation: sourceLocation) }
             }
-            try await expect("network", says: ["somewhere else", "--network-passphrase"], environment: ["NETWORK_PASSPHRASE": "somewhere else"])
+            try await expect(
+                "network", says: ["somewhere else", "--network-passphrase"], environment: ["NETWORK_PASSPHRASE": "somewhere else"])
             try await expect("source", says: ["http://127.0.0.1:1"], environment: ["RPC_URL": "http://127.0.0.1:1/key"])
             try await expect("source", "warn", says: ["--rpc-url"], environment: ["RPC_URL": ""])
             try await expect("database", says: ["/nowhere", "--database-url"], environment: ["DATABASE_URL": "host=/nowhere dbname=x"])
@@ -79,11 +83,13 @@ import Testing
             try await stage.connection.execute("CREATE ROLE \(role) LOGIN; GRANT SELECT ON protocols, ingest_store TO \(role)")
             let report = try Report(
                 try await stage.ask(
-                    ["doctor", "--json"], environment: ["DATABASE_URL": stage.databaseText.replacing("user=postgres", with: "user=\(role)")],
+                    ["doctor", "--json"],
+                    environment: ["DATABASE_URL": stage.databaseText.replacing("user=postgres", with: "user=\(role)")],
                     exits: 1))
             #expect(Set(report.failed) == ["role, coordinator", "role, writer", "role, ingest"])
             #expect(report.verdicts("role, rebuild") == ["warn"])
-            #expect(report.text("role, writer").contains("GRANT UPDATE ON ingest_store TO \(role); GRANT INSERT ON state_changes TO \(role)"))
+            #expect(
+                report.text("role, writer").contains("GRANT UPDATE ON ingest_store TO \(role); GRANT INSERT ON state_changes TO \(role)"))
             try await stage.connection.execute("DROP OWNED BY \(role); DROP ROLE \(role)")
         }
     }

@@ -56,7 +56,8 @@ import Testing
                 environment: ["NETWORK_PASSPHRASE": "Public Global Stellar Network ; September 2015"], exits: 1)
             let obstacles = try Answer(run).texts("obstacles")
             for text in [
-                "SEP50: classification_status is 'in_progress'", "protocol_SEP41_history_cursor", "state_changes.to_muxed_id", "another migration",
+                "SEP50: classification_status is 'in_progress'", "protocol_SEP41_history_cursor", "state_changes.to_muxed_id",
+                "another migration",
                 "Public Global", "10-1019", "SEP99: this build has no processor",
             ] { #expect(obstacles.count { $0.contains(text) } == 1, "\(text): \(obstacles)") }
             #expect(obstacles.count == 7, "\(obstacles)")
@@ -83,7 +84,8 @@ import Testing
     private static func everything(_ stage: Stage) async throws -> [String] {
         var texts: [String] = []
         for table in ["ingest_store", "protocols", "protocol_wasms", "protocol_contracts", "state_changes"] {
-            let row = try await stage.connection.query("SELECT string_agg(t.xmin || t::text, ';' ORDER BY t::text) AS rows FROM \(table) t").first
+            let row = try await stage.connection.query("SELECT string_agg(t.xmin || t::text, ';' ORDER BY t::text) AS rows FROM \(table) t")
+                .first
             texts.append(row?["rows"] ?? "")
         }
         return texts

@@ -30,7 +30,8 @@ import Testing
                 #expect(answer.text("protocols.\(index).current_state.status") == "not_started")
             }
             let text = try await stage.ask(Self.command)
-            #expect(text.log.contains("no move") && text.log.contains("SEP41 history: wallet-backend migration, pid \(run.pid)"), "\(text.log)")
+            #expect(
+                text.log.contains("no move") && text.log.contains("SEP41 history: wallet-backend migration, pid \(run.pid)"), "\(text.log)")
             #expect(text.lines.allSatisfy { $0.count <= 100 }, "\(text.log)")
 
             try await stage.release()
@@ -50,7 +51,8 @@ import Testing
             let mover = Task {
                 while !Task.isCancelled {
                     try await other.query(
-                        "UPDATE ingest_store SET value = (value::int + 1)::text WHERE key = 'protocol_SEP41_history_cursor' AND value <> '900'")
+                        "UPDATE ingest_store SET value = (value::int + 1)::text WHERE key = 'protocol_SEP41_history_cursor' AND value <> '900'"
+                    )
                     try await Task.sleep(for: .milliseconds(20))
                 }
             }

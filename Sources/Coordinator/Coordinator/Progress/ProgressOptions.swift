@@ -1,8 +1,8 @@
-import ArgumentParser
-import Operations
+package import ArgumentParser
+package import Operations
 
 /// `--progress`, `--status-port` and `--status-address`: how a run is watched.
-struct ProgressOptions: ParsableArguments {
+package struct ProgressOptions: ParsableArguments {
     private static let progress = Setting(
         "progress", variable: "PROGRESS",
         "auto: a live block where standard error is a terminal, otherwise a line of the log every ten seconds; plain: lines always; none.",
@@ -13,6 +13,12 @@ struct ProgressOptions: ParsableArguments {
     private static let address = Setting(
         "status-address", variable: "STATUS_ADDRESS", "Address that the status page listens on.", .text(placeholder: "address"),
         default: "127.0.0.1")
+
+    /// The settings.
+    package static var settings: [AnySetting] { [progress.erased, port.erased, address.erased] }
+
+    /// Nothing given.
+    package init() {}
 
     @Option(name: Self.progress.name, help: Self.progress.help) var progress: String?
     @Option(name: Self.port.name, help: Self.port.help) var statusPort: String?

@@ -12,7 +12,7 @@ enum SettingCatalogue {
         + [
             HistoryCommand.batchSize.erased, HistoryCommand.fetchers.erased, HistoryCommand.endpoint.erased, RowsEndpoint.setting.erased,
             HistoryCommand.wait.erased, HistoryCommand.compressed.erased, IngestCommand.startLedger.erased,
-        ] + RPCLimitSettings.settings + MetricsOptions.settings + LoggingOptions.settings
+        ] + RPCLimitSettings.settings + ProgressOptions.settings + MetricsOptions.settings + LoggingOptions.settings
 
     static func setting(named flag: String) -> AnySetting? { all.first { $0.flag == flag } }
 }

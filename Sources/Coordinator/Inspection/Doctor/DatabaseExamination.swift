@@ -65,11 +65,13 @@ package struct DatabaseExamination: Sendable {
 
     package static func version(_ text: String, number: Int) -> Finding {
         number >= 150_000
-            ? .ok("version", "PostgreSQL \(text)") : .fail("version", "PostgreSQL \(text)", "version 15 or later is needed: upgrade the server")
+            ? .ok("version", "PostgreSQL \(text)")
+            : .fail("version", "PostgreSQL \(text)", "version 15 or later is needed: upgrade the server")
     }
 
     private func timescale(_ connection: PostgresConnection) async throws(StoreError) -> [Finding] {
-        let installed = try await ask("SELECT extversion AS version FROM pg_extension WHERE extname = 'timescaledb'", connection)?["version"]
+        let installed = try await ask("SELECT extversion AS version FROM pg_extension WHERE extname = 'timescaledb'", connection)?[
+            "version"]
         guard let installed else { return [.ok("timescaledb", "not in this database: state_changes is an ordinary table")] }
         guard let found = try await TimescaleExtension.find(on: connection) else {
             return [
@@ -129,7 +131,8 @@ package struct DatabaseExamination: Sendable {
     package static func clock(difference seconds: Double) -> Finding {
         let found = "this machine and the database server differ by \(seconds < 1 ? "less than 1 s" : Readable.duration(seconds))"
         return seconds < 5
-            ? .ok("clock", found) : .warn("clock", found, "logs of the two cannot be compared: let both follow a time server (chrony, systemd-timesyncd)")
+            ? .ok("clock", found)
+            : .warn("clock", found, "logs of the two cannot be compared: let both follow a time server (chrony, systemd-timesyncd)")
     }
 
     // MARK: protocols
@@ -170,7 +173,9 @@ package struct DatabaseExamination: Sendable {
                 switch cursor {
                 case .malformed: wrong.append("\(key) is \(cursor)")
                 case .ledger(let ledger):
-                    if let latest = found.latest.number, ledger > latest { wrong.append("\(key) is \(ledger), past \(names.latest), \(latest)") }
+                    if let latest = found.latest.number, ledger > latest {
+                        wrong.append("\(key) is \(ledger), past \(names.latest), \(latest)")
+                    }
                 case .missing: break
                 }
             }
@@ -179,7 +184,9 @@ package struct DatabaseExamination: Sendable {
             wrong.append("\(names.oldest), \(oldest), is past \(names.latest), \(latest)")
         }
         guard wrong.isEmpty else {
-            return .fail("cursors", wrong.joined(separator: "; "), "something else than live ingestion and migrations wrote there: correct ingest_store by hand")
+            return .fail(
+                "cursors", wrong.joined(separator: "; "),
+                "something else than live ingestion and migrations wrote there: correct ingest_store by hand")
         }
         guard let oldest = found.oldest.number, oldest > 0, let latest = found.latest.number, latest > 0 else {
             return .warn(
@@ -192,7 +199,9 @@ package struct DatabaseExamination: Sendable {
     static func locks(_ found: MigrationOverview) -> [Finding] {
         var findings: [Finding] = []
         for record in found.records {
-            for holder in record.history.holders { findings.append(.ok("locks", "the history of \(record.id.rawValue) is migrated by \(holder)")) }
+            for holder in record.history.holders {
+                findings.append(.ok("locks", "the history of \(record.id.rawValue) is migrated by \(holder)"))
+            }
             for holder in record.currentState.holders {
                 findings.append(.ok("locks", "the current state of \(record.id.rawValue) is migrated by \(holder)"))
             }

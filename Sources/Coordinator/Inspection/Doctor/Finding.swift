@@ -48,7 +48,8 @@ extension [Finding] {
             "checks": .list(
                 map {
                     .object([
-                        "name": .text($0.name), "verdict": .text($0.verdict.rawValue), "found": .text($0.found), "advice": .optional($0.advice),
+                        "name": .text($0.name), "verdict": .text($0.verdict.rawValue), "found": .text($0.found),
+                        "advice": .optional($0.advice),
                     ])
                 }),
         ])

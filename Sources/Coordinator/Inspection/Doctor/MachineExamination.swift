@@ -65,12 +65,15 @@ package struct MachineExamination: Sendable {
         }
         guard let free else { return .ok("temporary folder", "\(path) can be written") }
         let found = "\(path) can be written, \(Readable.bytes(free)) are free"
-        return free < 1_000_000 ? .warn("temporary folder", found, "make room: sockets need a few files there") : .ok("temporary folder", found)
+        return free < 1_000_000
+            ? .warn("temporary folder", found, "make room: sockets need a few files there") : .ok("temporary folder", found)
     }
 
     /// Each of coordinator, writer and two fetchers takes 50 to 250 MB.
     package static func memory(available: Double?) -> Finding {
-        guard let available else { return .warn("memory", "what is available is not known", "have 1 GB for a coordinator, a writer and two fetchers") }
+        guard let available else {
+            return .warn("memory", "what is available is not known", "have 1 GB for a coordinator, a writer and two fetchers")
+        }
         let found = "\(Readable.bytes(available)) available"
         return available < 1e9
             ? .warn("memory", found, "have 1 GB for a coordinator, a writer and two fetchers") : .ok("memory", found)

@@ -88,12 +88,14 @@ package struct SourceExamination: Sendable {
     /// - Parameter milliseconds: of the requests that were answered.
     package static func latency(_ milliseconds: [Double], of asked: Int) -> Finding {
         guard milliseconds.count == asked else {
-            return .warn("latency", "\(asked - milliseconds.count) of \(asked) requests failed", "runs go on after such failures, but slower")
+            return .warn(
+                "latency", "\(asked - milliseconds.count) of \(asked) requests failed", "runs go on after such failures, but slower")
         }
         let median = milliseconds.sorted()[milliseconds.count / 2]
         let found = "\(Readable.decimal(median)) ms for a small request (median of \(asked))"
         return median < 1000
-            ? .ok("latency", found) : .warn("latency", found, "requests overlap, so that a run is not slower by as much; a nearer source is better")
+            ? .ok("latency", found)
+            : .warn("latency", found, "requests overlap, so that a run is not slower by as much; a nearer source is better")
     }
 
     package static func age(seconds: Double, of ledger: UInt32) -> Finding {
@@ -105,6 +107,7 @@ package struct SourceExamination: Sendable {
         let found = "\(ledger) was closed \(Readable.duration(max(0, seconds))) ago"
         return seconds < 60
             ? .ok("latest ledger", found)
-            : .warn("latest ledger", found, "the network closes one about every 5 s: the source is behind, or this machine's clock is wrong")
+            : .warn(
+                "latest ledger", found, "the network closes one about every 5 s: the source is behind, or this machine's clock is wrong")
     }
 }

@@ -23,7 +23,7 @@ public struct ConfigurationKey: Sendable, Hashable {
             "datastore-unsigned", "datastore-num-workers", "datastore-retry-limit", "datastore-retry-wait", "datastore-ledgers-per-file",
             "datastore-files-per-partition", "network-passphrase", "network", "oldest-ledger-cursor-name", "latest-ledger-cursor-name",
             "batch-size", "fetchers", "endpoint", "rows-endpoint", "convergence-wait", "compressed-chunks", "start-ledger",
-            "rpc-concurrency", "rpc-page-size", "metrics-port", "log-level", "log-format",
+            "rpc-concurrency", "rpc-page-size", "progress", "status-port", "status-address", "metrics-port", "log-level", "log-format",
         ].map { ConfigurationKey($0) }
 
     static let byName = Dictionary(all.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
