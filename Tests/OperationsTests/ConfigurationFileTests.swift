@@ -85,7 +85,10 @@ import Testing
     }
 
     /// The complaint of a YAML parser would show the line.
-    @Test(arguments: ["database-url: \"postgresql://u:never-to-be-shown@h/d", "database-url: never-to-be-shown: x", "\tnetwork: never-to-be-shown"])
+    @Test(
+        arguments: [
+            "database-url: \"postgresql://u:never-to-be-shown@h/d", "database-url: never-to-be-shown: x", "\tnetwork: never-to-be-shown",
+        ])
     func whatIsNotYAMLIsRefusedWithoutBeingShown(text: String) {
         let found = problems(text).joined()
         #expect(found.contains("settings.yaml:") && found.contains("is not YAML"), "\(found)")
@@ -101,7 +104,10 @@ import Testing
         }
     }
 
-    @Test(arguments: [(0o644, "postgresql://u:secret@h/d", true), (0o600, "postgresql://u:secret@h/d", false), (0o644, "postgresql://u@h/d", false)])
+    @Test(
+        arguments: [
+            (0o644, "postgresql://u:secret@h/d", true), (0o600, "postgresql://u:secret@h/d", false), (0o644, "postgresql://u@h/d", false),
+        ])
     func aPasswordThatOthersCanReadIsWarnedOf(mode: Int, url: String, warns: Bool) throws {
         let path = NSTemporaryDirectory() + "settings-\(UUID().uuidString).yaml"
         defer { try? FileManager.default.removeItem(atPath: path) }
@@ -126,7 +132,7 @@ import Testing
             ("postgresql://wallet:secret@db:5432/wallet", "postgresql://wallet:***@db:5432/wallet"),
             ("postgresql://wallet@db/wallet?password=secret&x=1", "postgresql://wallet@db/wallet?password=***&x=1"),
             ("host=db password='se cret' user=x", "host=db password=*** user=x"), ("https://secret@rpc/path", "https://***@rpc/path"),
-            ("s3://bucket/path", "s3://bucket/path"), ("Public Global Stellar Network ; September 2015", "Public Global Stellar Network ; September 2015"),
+            ("s3://bucket/path", "s3://bucket/path"), ("Standalone Network ; February 2017", "Standalone Network ; February 2017"),
         ])
     func secretsAreHidden(text: String, shown: String) {
         #expect(Secrets.hidden(in: text) == shown)

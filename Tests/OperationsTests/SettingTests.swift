@@ -100,7 +100,7 @@ import Testing
     }
 
     @Test func groups() throws {
-        let environment = ["LOG_LEVEL": "debug", "LOG_FORMAT": "json", "METRICS_PORT": "9100"]
+        let environment: SettingEnvironment = ["LOG_LEVEL": "debug", "LOG_FORMAT": "json", "METRICS_PORT": "9100"]
         let none = try LoggingOptions.parse([]).resolve(process: "p", environment: [:])
         #expect(none.level == .info && none.format == .logfmt && none.process == "p")
         let both = try LoggingOptions.parse(["--log-level", "error"]).resolve(process: "p", environment: environment)

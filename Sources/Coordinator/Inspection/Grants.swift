@@ -6,8 +6,18 @@ struct Grants: Sendable, Hashable {
     /// Something that a role may be used for.
     enum Use: String, Sendable, Hashable, CaseIterable {
         case coordinator, writer
-        case liveIngestion = "live ingestion"
+        case liveIngestion = "ingest"
         case rebuild
+
+        /// In a sentence.
+        var subject: String {
+            switch self {
+            case .coordinator: "the coordinator"
+            case .writer: "the writer"
+            case .liveIngestion: "live ingestion"
+            case .rebuild: "--rebuild"
+            }
+        }
 
         /// Table by table.
         var needs: [Need] {

@@ -54,8 +54,10 @@ package struct DatabaseExamination: Sendable {
 
     private func server(_ connection: PostgresConnection) async throws(StoreError) -> [Finding] {
         let row = try await ask(
-            "SELECT current_setting('server_version') AS text, current_setting('server_version_num') AS number, pg_is_in_recovery() AS standby",
-            connection)
+            """
+            SELECT current_setting('server_version') AS text, current_setting('server_version_num') AS number,
+                   pg_is_in_recovery() AS standby
+            """, connection)
         var findings = [Self.version(row?["text"] ?? "unknown", number: row?["number"].flatMap { Int($0) } ?? 0)]
         if row?["standby"] == "t" {
             findings.append(.fail("writes", "the server is a standby and takes none", "name the primary in --database-url"))
@@ -101,7 +103,8 @@ package struct DatabaseExamination: Sendable {
             return [
                 .fail(
                     "tables", differences.map(\.description).joined(separator: "; "),
-                    "is this the database of a wallet-backend? Upgrade it, or this program ('wallet-backend migrate up' makes missing tables, for development)"
+                    "is this the database of a wallet-backend? Upgrade it, or this program "
+                        + "('wallet-backend migrate up' makes missing tables, for development)"
                 )
             ]
         }
@@ -110,12 +113,12 @@ package struct DatabaseExamination: Sendable {
     private func grants(_ connection: PostgresConnection) async throws(StoreError) -> [Finding] {
         let grants = try await Grants.read(on: connection)
         return Grants.Use.allCases.map { use in
-            let name = "role, \(use == .liveIngestion ? "ingest" : use.rawValue)"
-            guard let remedy = grants.remedy(use) else { return .ok(name, "\(grants.role) may do what \(use.rawValue) needs") }
-            let text = "\(grants.role) lacks what \(use.rawValue) needs"
+            let name = "role, \(use.rawValue)"
+            guard let remedy = grants.remedy(use) else { return .ok(name, "\(grants.role) may do what \(use.subject) needs") }
+            let found = "\(grants.role) lacks what \(use.subject) needs"
             return use == .rebuild
-                ? .warn(name, text, "only for --rebuild: \(remedy)")
-                : .fail(name, text, "\(remedy) (unless \(use.rawValue) uses another role)")
+                ? .warn(name, found, "only for --rebuild: \(remedy)")
+                : .fail(name, found, "\(remedy) (unless \(use.subject) uses another role)")
         }
     }
 
@@ -132,7 +135,8 @@ package struct DatabaseExamination: Sendable {
         let found = "this machine and the database server differ by \(seconds < 1 ? "less than 1 s" : Readable.duration(seconds))"
         return seconds < 5
             ? .ok("clock", found)
-            : .warn("clock", found, "logs of the two cannot be compared: let both follow a time server (chrony, systemd-timesyncd)")
+            : .warn(
+                "clock", found, "logs of the two cannot be compared: let both follow a time server (chrony, systemd-timesyncd)")
     }
 
     // MARK: protocols

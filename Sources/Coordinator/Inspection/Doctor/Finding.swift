@@ -39,7 +39,7 @@ extension [Finding] {
         return lines.joined(separator: "\n")
     }
 
-    private static var indent: Int { 22 }
+    private static var indent: Int { 25 }
 
     /// The document of `--json`.
     var json: JSON {

@@ -58,9 +58,10 @@ package struct MachineExamination: Sendable {
         }
     }
 
-    /// Only sockets lie there; their paths may have 107 bytes.
+    /// Only sockets lie there. Their paths may have 107 bytes, of which a writer's needs 31 behind the folder's; the folder's name here is 7 longer than
+    /// that of a run.
     package static func temporaryFolder(_ path: String, free: Double?, pathLength: Int) -> Finding {
-        if pathLength > 70 {
+        if pathLength > 107 - 31 + 7 {
             return .fail("temporary folder", "\(path) is too long a path for a socket", "set TMPDIR to a shorter one, or give --endpoint")
         }
         guard let free else { return .ok("temporary folder", "\(path) can be written") }
@@ -71,11 +72,9 @@ package struct MachineExamination: Sendable {
 
     /// Each of coordinator, writer and two fetchers takes 50 to 250 MB.
     package static func memory(available: Double?) -> Finding {
-        guard let available else {
-            return .warn("memory", "what is available is not known", "have 1 GB for a coordinator, a writer and two fetchers")
-        }
+        let advice = "have 1 GB for a coordinator, a writer and two fetchers"
+        guard let available else { return .warn("memory", "what is available is not known", advice) }
         let found = "\(Readable.bytes(available)) available"
-        return available < 1e9
-            ? .warn("memory", found, "have 1 GB for a coordinator, a writer and two fetchers") : .ok("memory", found)
+        return available < 1e9 ? .warn("memory", found, advice) : .ok("memory", found)
     }
 }

@@ -70,7 +70,9 @@ package struct SourceExamination: Sendable {
         }
     }
 
-    private func range(_ source: any LedgerSource, _ needed: LedgerRange?, _ newest: UInt32, _ ingested: UInt32?) async -> Finding? {
+    private func range(
+        _ source: any LedgerSource, _ needed: LedgerRange?, _ newest: UInt32, _ ingested: UInt32?
+    ) async -> Finding? {
         guard let needed else { return ingested == nil ? nil : .ok("range", "no history is incomplete: no old ledgers are needed") }
         do {
             try await source.requireLedgers(needed)
@@ -108,6 +110,7 @@ package struct SourceExamination: Sendable {
         return seconds < 60
             ? .ok("latest ledger", found)
             : .warn(
-                "latest ledger", found, "the network closes one about every 5 s: the source is behind, or this machine's clock is wrong")
+                "latest ledger", found,
+                "the network closes one about every 5 s: the source is behind, or this machine's clock is wrong")
     }
 }

@@ -54,6 +54,7 @@ extension MigrationPlan {
         .object([
             "received_bytes": .number(estimate.receivedBytes), "ledger_bytes": .number(estimate.ledgerBytes),
             "rows": .number(estimate.allRows), "row_bytes": .number(estimate.rowBytes), "seconds": .number(estimate.seconds),
+            "bound_by": .text(estimate.bound.rawValue),
             "parallel_fetchers": .integer(estimate.parallel),
         ])
     }

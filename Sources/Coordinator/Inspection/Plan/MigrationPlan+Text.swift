@@ -33,7 +33,7 @@ extension MigrationPlan {
                 "writes",
                 "about \(Readable.count(estimate.allRows)) rows (\(rows.joined(separator: ", "))), \(Readable.bytes(estimate.rowBytes)) before indexes"
             )
-            add("takes", "about \(Readable.duration(estimate.seconds))")
+            add("takes", "about \(Readable.duration(estimate.seconds)); what is scarcest: \(Self.words(estimate.bound))")
         }
         for assumption in assumptions { add(assumption == assumptions.first ? "assuming" : "", assumption) }
         for remark in remarks { add("remark", remark) }
@@ -46,8 +46,17 @@ extension MigrationPlan {
         return lines.joined(separator: "\n")
     }
 
+    private static func words(_ bound: Estimate.Bound) -> String {
+        switch bound {
+        case .processor: "processor time"
+        case .source: "responses of the source"
+        case .database: "the database"
+        }
+    }
+
     private var verdict: String {
-        entries.contains { $0.action != .complete }
+        guard obstacles.isEmpty else { return "a run would stop: \(obstacles.count) obstacle\(obstacles.count == 1 ? "" : "s")" }
+        return entries.contains { $0.action != .complete }
             ? "a run can begin; nothing was written for this plan" : "nothing to migrate: every protocol's history is complete"
     }
 

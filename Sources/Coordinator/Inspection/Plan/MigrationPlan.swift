@@ -24,11 +24,20 @@ struct MigrationPlan: Sendable {
 
     /// What the whole is likely to take, from a sample.
     struct Estimate: Sendable, Hashable {
+        /// What is scarcest: it decides how long a run takes.
+        enum Bound: String, Sendable, Hashable {
+            case processor, source, database
+        }
+
+        /// Rows a second that a local PostgreSQL took, with its key and indexes, where this was measured: two cores, shared with the run.
+        static let databaseRate = 60_000.0
+
         let receivedBytes: Double
         let ledgerBytes: Double
         let rows: [ProtocolID: Double]
         let rowBytes: Double
         let seconds: Double
+        let bound: Bound
         /// Fetchers that work at the same time, each on a core of its own.
         let parallel: Int
 
@@ -51,10 +60,13 @@ struct MigrationPlan: Sendable {
             let sampled = sample.rows.values.reduce(0, +)
             rowBytes = sampled == 0 ? 0 : Double(sample.rowBytes) / Double(sampled) * rows.values.reduce(0, +)
             parallel = max(1, min(fetchers, cores))
-            // Whichever is scarcer: processor time, or responses of the source with as many requests at once as it lets be in flight.
-            let cpu = sample.cpuSeconds * perLedger / Double(parallel)
-            let wait = sample.waitedSeconds * perLedger / Double(sample.requestsInFlight * parallel)
-            seconds = count * max(cpu, wait)
+            let times: [(Bound, Double)] = [
+                (.processor, count * sample.cpuSeconds * perLedger / Double(parallel)),
+                // As many requests at once as the source lets be in flight.
+                (.source, count * sample.waitedSeconds * perLedger / Double(sample.requestsInFlight * parallel)),
+                (.database, rows.values.reduce(0, +) / Self.databaseRate),
+            ]
+            (bound, seconds) = times.max { $0.1 < $1.1 } ?? (.processor, 0)
         }
     }
 
@@ -90,16 +102,12 @@ struct MigrationPlan: Sendable {
     /// What the estimate takes for granted.
     var assumptions: [String] {
         guard let estimate, let sample else { return [] }
-        let where_ =
+        let group =
             fetchers == 0 ? "one fetcher like this machine (workers are started elsewhere)" : "\(fetchers) fetchers on \(cores) cores"
-        var texts = [
-            "\(where_), so \(estimate.parallel) at work at once; the ledgers of the sample stand for all",
+        return [
+            "\(group), so \(estimate.parallel) at work at once; the ledgers of the sample stand for all",
             "the source gives \(sample.requestsInFlight) responses at once as fast as it gave one",
-            "the database is not measured, since nothing is written",
+            "the database takes \(Readable.grouped(Int(Estimate.databaseRate))) rows a second: not measured, since nothing is written",
         ]
-        if estimate.seconds > 0 {
-            texts[2] += ": it has to take \(Readable.count(estimate.allRows / estimate.seconds)) rows a second for that"
-        }
-        return texts
     }
 }

@@ -34,6 +34,9 @@ struct Planner: Sendable {
         }
         let findings = await askDatabase(known, &plan)
         await askSource(findings, &plan)
+        // In the order given.
+        let entries = plan.entries
+        plan.entries = request.protocols.compactMap { id in entries.first { $0.id == id } }
         return plan
     }
 
@@ -113,7 +116,7 @@ struct Planner: Sendable {
             let grants = try await Grants.read(on: connection)
             let uses: [Grants.Use] = [.coordinator, .writer] + (request.rebuilds ? [.rebuild] : [])
             for use in uses {
-                if let remedy = grants.remedy(use) { plan.obstacles.append("the role lacks what the \(use.rawValue) needs: \(remedy)") }
+                if let remedy = grants.remedy(use) { plan.obstacles.append("the role lacks what \(use.subject) needs: \(remedy)") }
             }
             findings.chunks = try await ChunkSurvey.read(on: connection)
         } catch {

@@ -6,12 +6,11 @@ package struct CursorSpeed: Sendable, Hashable {
     }
 
     private var looks: [Look] = []
+    /// Longer ago is of no interest.
+    private static let window = 60.0
 
     /// Nothing seen yet.
     package init() {}
-
-    /// Longer ago is of no interest.
-    private static let window = 60.0
 
     /// Notes where the cursor stands at a time.
     package mutating func look(at seconds: Double, ledger: UInt32) {

@@ -14,13 +14,9 @@ extension MigrationStatus {
         lines.append("")
         lines += table.lines
         lines.append("")
-        for entry in entries {
-            for migration in entry.migrations {
-                for holder in migration.found.holders {
-                    let text = "\(entry.id.rawValue) \(migration.kind.rawValue): \(holder)"
-                    lines += LabelledText(label: "running", text: text).lines(indent: Self.indent)
-                }
-            }
+        for (holder, work) in work {
+            let text = "\(work.joined(separator: ", ")): \(holder)"
+            lines += LabelledText(label: "running", text: text).lines(indent: Self.indent)
         }
         for note in notes { lines += LabelledText(label: "note", text: note).lines(indent: Self.indent) }
         while lines.last == "" { lines.removeLast() }
@@ -28,6 +24,24 @@ extension MigrationStatus {
     }
 
     private static let indent = 10
+
+    /// What each session works on; one coordinator migrates several protocols.
+    private var work: [(holder: LockHolder, work: [String])] {
+        var work: [(holder: LockHolder, work: [String])] = []
+        for entry in entries {
+            for migration in entry.migrations {
+                for holder in migration.found.holders {
+                    let name = "\(entry.id.rawValue) \(migration.kind.rawValue)"
+                    if let known = work.firstIndex(where: { $0.holder == holder }) {
+                        work[known].work.append(name)
+                    } else {
+                        work.append((holder, [name]))
+                    }
+                }
+            }
+        }
+        return work
+    }
 
     private func live(_ overview: MigrationOverview) -> String {
         guard let holders = overview.liveIngestion else { return "ingestion unknown" }

@@ -113,6 +113,9 @@ struct MigrationStatus: Sendable, Hashable {
         let name = "\(entry.id.rawValue) \(migration.kind.rawValue)"
         var notes: [String] = []
         if case .malformed = migration.found.cursor { notes.append("\(name): its cursor is \(migration.found.cursor): correct it by hand") }
+        if let cursor = migration.cursor, let latest = overview?.latest.number, cursor > latest {
+            notes.append("\(name): its cursor is \(cursor), past \(names.latest), \(latest): something else moved it, correct it by hand")
+        }
         guard migration.kind == .history else { return notes }
         switch migration.found.status {
         case "in_progress" where !migration.isRunning:

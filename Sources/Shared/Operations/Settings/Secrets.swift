@@ -25,15 +25,16 @@ public enum Secrets {
         for name in ["password", "token", "secret", "key"] {
             var from = shown.startIndex
             while let found = shown.range(of: name + "=", options: .caseInsensitive, range: from..<shown.endIndex) {
-                let value = shown[found.upperBound...]
-                let end =
-                    value.first == "'"
-                    ? value.dropFirst().firstIndex(of: "'") ?? value.endIndex
-                    : value.firstIndex { $0.isWhitespace || $0 == "&" } ?? value.endIndex
-                shown.replaceSubrange(found.upperBound..<end, with: "***")
+                shown.replaceSubrange(found.upperBound..<endOfValue(shown[found.upperBound...]), with: "***")
                 from = shown.index(found.upperBound, offsetBy: 3)
             }
         }
         return shown
+    }
+
+    /// Behind the closing quote of libpq's key=value form, or where the next parameter begins.
+    private static func endOfValue(_ rest: Substring) -> String.Index {
+        if rest.first == "'" { return rest.dropFirst().firstIndex(of: "'").map { rest.index(after: $0) } ?? rest.endIndex }
+        return rest.firstIndex { $0.isWhitespace || $0 == "&" } ?? rest.endIndex
     }
 }
