@@ -89,7 +89,8 @@ let package = Package(
         .library(
             "Membership", path: "Shared/Membership", ["Pipeline", "StateChanges", "ZeroMQ", "Operations", argumentParser, logging]),
         .library(
-            "Operations", path: "Shared/Operations", ["COperations", argumentParser, logging, hummingbird, httpTypes, nioCore, yams], marksUnsafe: true
+            "Operations", path: "Shared/Operations", ["COperations", argumentParser, logging, hummingbird, httpTypes, nioCore, yams],
+            marksUnsafe: true
         ),
 
         .library(

@@ -155,7 +155,7 @@ import Testing
         var it = Conversation.inRound()
         for _ in 1...20 {
             #expect(it.register(.writer, at: 3, "second") == [.send(.standBy, to: 3, worker: 0)])
-            _ = it.writer(.heartbeat)
+            _ = it.writer(.heartbeat(ReorderLoad(ledgers: 0, bytes: 0)))
             _ = it.fetcher(.heartbeat(holding: [], counters: FetcherCounters()))
             _ = it.take(.tick)
             if it.machine.pending != nil { _ = it.answer(Conversation.snapshot(30, contracts: nil)) }

@@ -1,4 +1,4 @@
-package import ArgumentParser
+import ArgumentParser
 package import Operations
 
 /// `--progress`, `--status-port` and `--status-address`: how a run is watched.
