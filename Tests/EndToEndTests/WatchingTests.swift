@@ -43,10 +43,10 @@ import Testing
 
     /// The group started by hand, each process with metrics of its own; the numbers after the run are those of the run.
     @Test func everyProcessTellsItsMetrics() async throws {
-        try await TemporaryFolder.with { folder in
+        try await withFolder { folder in
             try await Stage.with { stage in
                 let ports = try (0..<3).map { _ in try freePort() }
-                let endpoint = "ipc://\(folder.path)/c"
+                let endpoint = "ipc://\(folder)/c"
                 let run = try stage.migration(
                     ["--fetchers", "0", "--endpoint", endpoint, "--metrics-port", "\(ports[0])"], environment: ["NETWORK": ""])
                 let writer = try RunningProgram(
