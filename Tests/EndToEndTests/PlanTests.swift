@@ -67,6 +67,23 @@ import Testing
         }
     }
 
+    @Test func everyProtocolThatIsMigratedAlreadyIsNamed() async throws {
+        try await Stage.with { stage in
+            var holders: [PostgresConnection] = []
+            for (id, who) in [("SEP41", "one migration"), ("SEP50", "another migration")] {
+                let holder = try await PostgresConnection.connect(stage.database, applicationName: who)
+                try await holder.query("SELECT pg_advisory_lock($1)", [MigrationLockTests.key("wallet-backend-history-\(id)")])
+                holders.append(holder)
+            }
+            let obstacles = try Answer(try await stage.ask(Self.command + ["--json"], exits: 1)).texts("obstacles")
+            #expect(obstacles.count == 2, "\(obstacles)")
+            for text in ["one migration", "another migration"] {
+                #expect(obstacles.contains { $0.contains(text) }, "\(obstacles)")
+            }
+            for holder in holders { await holder.close() }
+        }
+    }
+
     @Test func withoutDatabaseAndSourceBothAreNamed() async throws {
         let run = try RunningProgram(
             "wallet-backend", Self.command + ["--protocol-id", "SEP41"],

@@ -102,8 +102,10 @@ struct Planner: Sendable {
         findings.verdict = verdict
         plan.target = found.latest.number
         plan.needed = verdict.neededLedgers
-        if let problem = await refusal({ () throws(StoreError) in try await lockHolders(verdict.toMigrate, connection) }) {
-            plan.obstacles.append(problem)
+        for id in verdict.toMigrate {
+            if let problem = await refusal({ () throws(StoreError) in try await refuseIfLocked(id, connection) }) {
+                plan.obstacles.append(problem)
+            }
         }
         if let problem = await refusal({ () throws(StoreError) in
             findings.contracts = try await HistorySnapshot.read(
@@ -125,13 +127,11 @@ struct Planner: Sendable {
         describe(ids, found, examination, findings.contracts, &plan)
     }
 
-    /// Throws `lockHeld` for the first lock that keeps a migration out.
-    private func lockHolders(_ ids: [ProtocolID], _ connection: PostgresConnection) async throws(StoreError) {
-        for id in ids.sorted() {
-            for name in AdvisoryLock.migrationNames(id) {
-                let holders = try await AdvisoryLock.holders(of: name, on: connection)
-                if !holders.isEmpty { throw .lockHeld(name: name, holders: holders) }
-            }
+    /// Throws `lockHeld` where another migration of the protocol has one of its locks: one session has both as a rule.
+    private func refuseIfLocked(_ id: ProtocolID, _ connection: PostgresConnection) async throws(StoreError) {
+        for name in AdvisoryLock.migrationNames(id) {
+            let holders = try await AdvisoryLock.holders(of: name, on: connection)
+            if !holders.isEmpty { throw .lockHeld(name: name, holders: holders) }
         }
     }
 
