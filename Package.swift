@@ -172,7 +172,8 @@ let package = Package(
         .tests(
             "EndToEndTests",
             [
-                "StellarXDR", "PostgreSQL", "StateChanges", "Pipeline", "Membership", "ZeroMQ", "TestSupport", httpClient, nioCore,
+                "StellarXDR", "PostgreSQL", "StateChanges", "Pipeline", "Membership", "Operations", "ZeroMQ", "TestSupport", httpClient,
+                nioCore,
                 nioHTTP1,
                 logging,
                 "wallet-backend", "wallet-backend-fetcher", "wallet-backend-writer", "ledger-simulator",

@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import Foundation
 import NIOCore
+import Operations
 import PostgreSQL
 import TestSupport
 import Testing
@@ -338,7 +339,7 @@ import Testing
             let second = try await stage.ingest(exits: 1)
             let host = try String(contentsOfFile: "/proc/sys/kernel/hostname", encoding: .utf8).filter { !$0.isNewline }
             // The server keeps 63 bytes of a session's name.
-            let name = String("wallet-backend ingest, pid \(first.pid) on \(host)".prefix(63))
+            let name = String("wallet-backend ingest \(ProgramVersion.text), pid \(first.pid) on \(host)".prefix(63))
             #expect(second.log.contains("wallet-backend-ingest-test") && second.log.contains(name), "\(second.log)")
             #expect(try await stage.fingerprint() == before)
             // Another network's is another lock, and comes to grief only because it shares the cursors.

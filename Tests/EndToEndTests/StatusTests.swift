@@ -1,4 +1,5 @@
 import Foundation
+import Operations
 import PostgreSQL
 import TestSupport
 import Testing
@@ -25,13 +26,17 @@ import Testing
                 // Held back: it does not move, and that is what is said.
                 #expect(answer["\(history).ledgers_per_second"] == nil && answer["\(history).eta_seconds"] == nil)
                 #expect(answer.objects("\(history).holders").count == 1)
-                #expect(answer.text("\(history).holders.0.application_name")?.hasPrefix("wallet-backend migration, pid \(run.pid)") == true)
+                #expect(
+                    answer.text("\(history).holders.0.application_name")?.hasPrefix(
+                        "wallet-backend migration \(ProgramVersion.text), pid \(run.pid)") == true)
                 #expect(answer["\(history).holders.0.connected_since"] != nil)
                 #expect(answer.text("protocols.\(index).current_state.status") == "not_started")
             }
             let text = try await stage.ask(Self.command)
             #expect(text.log.contains("no move"), "\(text.log)")
-            #expect(text.log.contains("SEP41 history, SEP50 history: wallet-backend migration, pid \(run.pid)"), "\(text.log)")
+            #expect(
+                text.log.contains("SEP41 history, SEP50 history: wallet-backend migration \(ProgramVersion.text), pid \(run.pid)"),
+                "\(text.log)")
             #expect(text.lines.allSatisfy { $0.count <= 100 }, "\(text.log)")
 
             try await stage.release()

@@ -1,4 +1,5 @@
 import Foundation
+import Operations
 import PostgreSQL
 import TestSupport
 import Testing
@@ -95,7 +96,7 @@ import Testing
             let second = try await stage.migrate(protocols: ["SEP41"], exits: 1)
             let host = try String(contentsOfFile: "/proc/sys/kernel/hostname", encoding: .utf8).filter { !$0.isNewline }
             // The server keeps 63 bytes of a session's name.
-            let name = String("wallet-backend migration, pid \(first.pid) on \(host)".prefix(63))
+            let name = String("wallet-backend migration \(ProgramVersion.text), pid \(first.pid) on \(host)".prefix(63))
             #expect(second.log.contains(name), "\(second.log)")
             #expect(try await stage.fingerprint() == before)
             try await stage.release()

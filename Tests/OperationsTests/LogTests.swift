@@ -24,12 +24,12 @@ import Testing
 
     @Test func logfmt() {
         let lines = lines(.logfmt) { logger in
-            logger[metadataKey: "run"] = "7f"
+            logger[metadataKey: "lease"] = "7f"
             logger.info("batch done", metadata: ["ledgers": "100...199", "count": "\(100)", "a": ""])
         }
         #expect(
             lines == [
-                #"ts=2026-11-21T04:55:48.007Z level=info process="fetcher 2" pid=42 msg="batch done" a="" count=100 ledgers=100...199 run=7f"#
+                #"ts=2026-11-21T04:55:48.007Z level=info process="fetcher 2" pid=42 msg="batch done" a="" count=100 lease=7f ledgers=100...199"#
             ])
     }
 
@@ -42,6 +42,33 @@ import Testing
                 #"{"ts":"2026-11-21T04:55:48.007Z","level":"warning","process":"fetcher 2","pid":42,"logger":"library","msg":"batch\ndone","list":["1",{"a":"x\"y","b":"2"}],"n":"3"}"#
             ])
         #expect(try JSONSerialization.jsonObject(with: Data(lines[0].utf8)) is [String: Any])
+    }
+
+    @Test func onATerminalALineIsForEyes() {
+        let lines = lines(.console) { logger in
+            logger.info("batch done", metadata: ["ledgers": "100...199", "why": "it\u{1B}[2J said so"])
+            logger.warning("a\nb")
+        }
+        let plain = lines.map { $0.replacing(/\u{1B}\[[0-9]*m/, with: "") }
+        #expect(
+            plain == [
+                #"04:55:48Z fetcher 2   batch done  ledgers=100...199  why="it\u001b[2J said so""#, "04:55:48Z fetcher 2   warning: a?b",
+            ])
+    }
+
+    /// A worker learns only from the coordinator which one it is, and of which run.
+    @Test func linesNameWorkerAndRunOnceTheyAreKnown() throws {
+        for (format, named) in [
+            (LogFormat.logfmt, "process=fetcher-3 pid=42 run=7f msg="), (.json, #""process":"fetcher-3","pid":42,"run":"7f","msg":"#),
+        ] {
+            let lines = Lines()
+            let configuration = LogConfiguration(process: "fetcher", format: format, pid: 42, write: lines.append)
+            let logger = configuration.makeLogger()
+            logger.info("before")
+            configuration.identity.set(process: "fetcher-3", run: "7f")
+            logger.info("after", metadata: ["run": "mine"])
+            #expect(!lines.all[0].contains("run") && lines.all[1].contains(named) && lines.all[1].contains("run_"), "\(lines.all)")
+        }
     }
 
     @Test func structuresAreFlatInLogfmt() {

@@ -135,7 +135,7 @@ import Testing
         let help = Command.helpMessage(columns: 400)
         #expect(help.contains("--batch-size <n>"))
         #expect(help.contains("Ledgers per batch. [env: BATCH_SIZE] (default: 100)"))
-        #expect(help.contains("[env: LOG_FORMAT] (default: logfmt)"))
+        #expect(help.contains("[env: LOG_LEVEL] (default: info)") && help.contains("[env: LOG_FORMAT]"))
     }
 
     @Test func usageErrorsExitWith64() throws {

@@ -102,7 +102,7 @@ public struct HistoryCommand: AsyncParsableCommand {
         let logging = try logging.resolve(process: "coordinator", environment: environment)
         let (style, page) = try progress.resolve(environment: environment)
         let form: ProgressDisplay.Form =
-            style == .none ? .nothing : style.isLive(logging.format, environment: ProcessEnvironment.current) ? .block : .lines
+            style == .none ? .nothing : style.isLive(logging.format) ? .block : .lines
         return HistoryConfiguration(
             protocols: try protocols(environment), database: database.parsed, databaseText: database.text,
             source: source, networkPassphrase: passphrase, cursorNames: try cursorNames.resolve(environment: environment),

@@ -79,7 +79,7 @@ extension Notice {
         case .workerLost(let role, let worker, let reason):
             return (.warning, "worker lost", ["role": role.rawValue, "worker": "\(worker)", "reason": reason])
         case .unknownWorker(let run, let worker):
-            return (.debug, "dropped: from an unknown worker", ["run": "\(run)", "worker": "\(worker)"])
+            return (.debug, "dropped: from an unknown worker", ["of_run": "\(run)", "worker": "\(worker)"])
         case .messageRefused(let worker, let reason):
             return (.warning, "message refused", ["worker": worker.map { "\($0)" } ?? "none", "reason": reason])
         case .fetcherUnfit(let worker, let reason):

@@ -145,7 +145,7 @@ public final class CoordinatorLink<Role: Channel>: Sendable {
                 return !state.isStandingBy
             }
             guard isNew else { return nil }
-            logger.notice("standing by: another \(Role.role.rawValue) is at work", metadata: ["run": "\(envelope.run)"])
+            logger.notice("standing by: another \(Role.role.rawValue) is at work", metadata: ["of_run": "\(envelope.run)"])
             report(.standBy)
         case .heartbeat:
             break
@@ -153,11 +153,11 @@ public final class CoordinatorLink<Role: Channel>: Sendable {
             report(.end)
         case .fetcher, .writer:
             guard envelope.run == registration.withLock({ $0.run }) else {
-                logger.debug("message dropped: of another run", metadata: ["run": "\(envelope.run)"])
+                logger.debug("message dropped: of another run", metadata: ["of_run": "\(envelope.run)"])
                 return nil
             }
             guard let command = Role.command(envelope.content) else {
-                logger.warning("message dropped: not for a \(Role.role.rawValue)", metadata: ["run": "\(envelope.run)"])
+                logger.warning("message dropped: not for a \(Role.role.rawValue)", metadata: ["of_run": "\(envelope.run)"])
                 return nil
             }
             report(.command(command, frames: Array(message.frames.dropFirst())))

@@ -265,7 +265,9 @@ extension ModelWorld {
     /// Everybody is heard of.
     private mutating func tick(_ slot: Int, _ rules: ModelRules, _ plans: PlanTable) {
         tell(slot, fetcherSays(.ready(round: -1, batches: 0), slot), rules, plans)
-        if coordinators[slot].machine.registry.writer != nil { tell(slot, writerSays(.heartbeat(ReorderLoad(ledgers: 0, bytes: 0)), slot), rules, plans) }
+        if coordinators[slot].machine.registry.writer != nil {
+            tell(slot, writerSays(.heartbeat(ReorderLoad(ledgers: 0, bytes: 0)), slot), rules, plans)
+        }
         tell(slot, .tick, rules, plans)
     }
 

@@ -12,9 +12,7 @@ enum ProgressStyle: String, CaseIterable, Sendable {
     case none
 
     /// Whether there is to be a live block.
-    func isLive(_ format: LogFormat, environment: [String: String]) -> Bool {
-        self == .auto && format == .logfmt && environment["TERM"] != "dumb" && isatty(STDERR_FILENO) == 1
-    }
+    func isLive(_ format: LogFormat) -> Bool { self == .auto && format != .json && Terminal.isForPeople(STDERR_FILENO) }
 }
 
 /// Tells the operator how far the run is, how fast it goes and when it will be there: a live block below the log of a terminal, or a line of the log
@@ -181,16 +179,16 @@ package struct ProgressBlock: Sendable {
     private func stages(_ stages: RunStatus.Stages) -> TerminalLine {
         var line = TerminalLine("  ")
         let limit = stages.bottleneck
-        line.add("fetch \(milliseconds(stages.fetch.millisecondsPerLedger)) wait", limit == .fetch ? style.bold : "")
+        line.add("wait \(milliseconds(stages.fetch.millisecondsPerLedger))", limit == .fetch ? style.bold : "")
         line.add(", ")
         line.add(
-            "decode \(milliseconds(stages.decode.millisecondsPerLedger)) (\(Text.percent(stages.decode.busy)) busy)",
+            "decode \(milliseconds(stages.decode.millisecondsPerLedger)) (\(Text.percent(stages.decode.busy)))",
             limit == .decode ? style.bold : "")
         line.add(", reorder \(Text.number(stages.reorder.ledgers)) ledgers (\(Text.bytes(stages.reorder.bytes))), ")
         line.add(
-            "commit \(milliseconds(stages.commit.millisecondsPerTransaction)) (\(Text.percent(stages.commit.busy)) busy)",
+            "commit \(milliseconds(stages.commit.millisecondsPerTransaction)) (\(Text.percent(stages.commit.busy)))",
             limit == .commit ? style.bold : "")
-        if let limit { line.add("; \(limit.rawValue) limits") }
+        if let limit { line.add("; \(limit == .fetch ? "the source" : limit.rawValue) limits") }
         return line
     }
 

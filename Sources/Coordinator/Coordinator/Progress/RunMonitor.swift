@@ -183,7 +183,10 @@ package struct RunMonitor: Sendable {
         }
         if transactions > 0 { stages.commit.millisecondsPerTransaction = 1000 * seconds / Double(transactions) }
         let hostBusy = cpu.busySinceLastLook()
-        if stages.commit.busy > 0.8 {
+        // At the tip the run waits for the network.
+        if status.phase != .round {
+            stages.bottleneck = nil
+        } else if stages.commit.busy > 0.8 {
             stages.bottleneck = .commit
         } else if ledgers > 0 {
             // On the coordinator's own host the database and the writer may use what the fetchers leave.

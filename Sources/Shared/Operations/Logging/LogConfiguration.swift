@@ -12,6 +12,7 @@ public struct LogConfiguration: Sendable {
     public var level: Logger.Level
     /// The form of the lines.
     public var format: LogFormat
+    private let style: TextStyle
     /// The clock.
     public var now: @Sendable () -> UTCTime
     /// Takes one line, without its line feed.
@@ -24,6 +25,7 @@ public struct LogConfiguration: Sendable {
     ) {
         self.process = process
         identity = LogIdentity(process: process)
+        style = TextStyle(environment: ProcessEnvironment.current)
         self.pid = pid
         self.level = level
         self.format = format
@@ -50,6 +52,7 @@ public struct LogConfiguration: Sendable {
         return switch format {
         case .logfmt: LogfmtLine.line(record)
         case .json: JSONLine.line(record)
+        case .console: ConsoleLine.line(record, style)
         }
     }
 
@@ -67,6 +70,8 @@ public enum LogFormat: String, CaseIterable, Sendable {
     case logfmt
     /// One JSON object per line with the same keys.
     case json
+    /// For eyes: time of day, process, message, fields; what is the same in all lines is left out.
+    case console
 }
 
 /// A backend of swift-log that makes one line of each event.

@@ -106,13 +106,24 @@ enum LogfmtLine {
         return line
     }
 
-    private static func value(_ text: String) -> String {
+    static func value(_ text: String) -> String {
         let isPlain =
             !text.isEmpty
             && text.unicodeScalars.allSatisfy { scalar in
                 scalar != " " && scalar != "\"" && scalar != "=" && scalar != "\\" && !scalar.mustBeEscapedInLogs
             }
         return isPlain ? text : quotedForLogs(text)
+    }
+}
+
+/// A record for the eyes of somebody at a terminal: `12:04:27Z coordinator  round begins  round=1 target=25999`.
+enum ConsoleLine {
+    static func line(_ record: LogRecord, _ style: TextStyle) -> String {
+        var line = TerminalLine("\(record.time.text.dropFirst(11).prefix(8))Z \(Text.padded(record.process, 11)) ", style.dim)
+        if !["trace", "debug", "info", "notice"].contains(record.level) { line.add("\(record.level): ", style.bold) }
+        line.add(record.message, record.level == "info" ? "" : style.bold)
+        for field in record.fields { line.add("  \(field.key)=\(LogfmtLine.value(field.value.flat))", style.dim) }
+        return line.rendered
     }
 }
 

@@ -2,6 +2,11 @@ internal import Glibc
 
 /// What is known of a terminal.
 public enum Terminal {
+    /// Whether a descriptor is a terminal at which somebody may sit, and not one of a program's.
+    public static func isForPeople(_ descriptor: Int32) -> Bool {
+        isatty(descriptor) == 1 && ProcessEnvironment.current["TERM"] != "dumb"
+    }
+
     /// The size of the terminal behind a descriptor; 80 x 24 where it does not say.
     public static func size(_ descriptor: Int32) -> (columns: Int, rows: Int) {
         var size = winsize()

@@ -1,4 +1,5 @@
 public import ArgumentParser
+internal import Glibc
 internal import Logging
 
 /// `--log-level` and `--log-format`.
@@ -7,7 +8,9 @@ public struct LoggingOptions: ParsableArguments {
         "log-level", variable: "LOG_LEVEL", "Least severe events that are logged: trace, debug, info, notice, warning, error, critical.",
         .oneOf(placeholder: "level"), default: "info")
     static let format = Setting<LogFormat>(
-        "log-format", variable: "LOG_FORMAT", "Form of the log lines: logfmt or json.", .oneOf(placeholder: "format"), default: "logfmt")
+        "log-format", variable: "LOG_FORMAT",
+        "Form of the log lines: logfmt, json or console; unless given console on a terminal, otherwise logfmt.",
+        .oneOf(placeholder: "format"))
 
     /// Both.
     public static var settings: [AnySetting] { [level.erased, format.erased] }
@@ -31,7 +34,8 @@ public struct LoggingOptions: ParsableArguments {
         LogConfiguration(
             process: process,
             level: try Self.level.resolve(logLevel, environment: environment),
-            format: try Self.format.resolve(logFormat, environment: environment))
+            format: try Self.format.resolveIfGiven(logFormat, environment: environment)
+                ?? (Terminal.isForPeople(STDERR_FILENO) ? .console : .logfmt))
     }
 }
 
