@@ -136,7 +136,7 @@ let package = Package(
         .library(
             "LedgerSimulator", path: "Simulator/LedgerSimulator",
             ["Operations", "Zstd", crypto, hummingbird, httpTypes, nioCore, argumentParser, logging, subprocess]),
-        .program("ledger-simulator", path: "Simulator/ledger-simulator", ["LedgerSimulator", argumentParser]),
+        .program("ledger-simulator", path: "Simulator/ledger-simulator", ["LedgerSimulator", "Operations", argumentParser]),
 
         .executableTarget(
             name: "ledger-walk-benchmark", dependencies: ["StellarXDR", "StateChanges", "Protocols"], path: "Benchmarks/LedgerWalk",

@@ -4,6 +4,19 @@ import Testing
 
 /// `--config` of the programs, and `config check`.
 @Suite(.timeLimit(.minutes(5))) struct ConfigurationTests {
+    /// Whoever mistypes a setting is shown the command that was meant, and not the program as a whole.
+    @Test(arguments: [
+        (["protocol-migrate", "history", "--protocol-id", "SEP41"], "wallet-backend protocol-migrate history"),
+        (["protocol-migrate", "plan", "--protocl-id", "SEP41"], "wallet-backend protocol-migrate plan"),
+        (["ingest"], "wallet-backend ingest"), (["doctor"], "wallet-backend doctor"),
+    ])
+    func aUsageErrorShowsTheCommandThatWasMeant(_ arguments: [String], _ command: String) async throws {
+        let run = try RunningProgram("wallet-backend", arguments, environment: ["DATABASE_URL": "no address"])
+        #expect(await run.exit() == 64)
+        #expect(run.lines.contains { $0.hasPrefix("Error: ") } && run.lines.contains { $0.hasPrefix("Usage: \(command) ") }, "\(run.log)")
+        #expect(run.lines.contains { $0.contains("'\(command) --help'") }, "\(run.log)")
+    }
+
     /// A file that goes with the body.
     private static func withFile<Value>(_ text: String, mode: Int = 0o600, _ body: (String) async throws -> Value) async throws -> Value {
         let path = NSTemporaryDirectory() + "settings-\(UUID().uuidString).yaml"

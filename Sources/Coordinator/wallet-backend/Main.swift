@@ -1,5 +1,6 @@
 import ArgumentParser
+import Operations
 
 @main struct Main {
-    static func main() async { await WalletBackendCommand.main() }
+    static func main() async { await WalletBackendCommand.runProgram() }
 }

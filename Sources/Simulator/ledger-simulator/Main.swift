@@ -1,6 +1,7 @@
 import ArgumentParser
 import LedgerSimulator
+import Operations
 
 @main struct Main {
-    static func main() async { await LedgerSimulatorCommand.main() }
+    static func main() async { await LedgerSimulatorCommand.runProgram() }
 }
