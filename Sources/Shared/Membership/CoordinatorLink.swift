@@ -36,6 +36,8 @@ public final class CoordinatorLink<Role: Channel>: Sendable {
     private let loop: SocketLoop
     private let logger: Logger
     private let registration = Mutex(Registration())
+    /// Of tries in vain, which take eight seconds each.
+    private static var triesPerLine: Int { 75 }
 
     /// A connection to come; `run` opens it.
     public init(endpoint: Endpoint, loop: SocketLoop, logger: Logger) {
@@ -64,6 +66,7 @@ public final class CoordinatorLink<Role: Channel>: Sendable {
     ///
     /// - Throws: `ZeroMQError` where the socket loop failed.
     public func run(_ hello: Hello, report: @escaping @Sendable (Event) -> Void) async throws {
+        var triesInVain = 0
         while !Task.isCancelled {
             let dealer = try await loop.connectDealer(endpoint)
             registration.withLock { $0 = Registration(dealer: dealer) }
@@ -71,10 +74,21 @@ public final class CoordinatorLink<Role: Channel>: Sendable {
             let reason = try await listen(on: dealer, hello, report: report)
             // The registration and the socket are still needed to say goodbye.
             if Task.isCancelled { return }
-            registration.withLock { $0 = Registration() }
+            let wasTakenIn = registration.withLock { state in
+                defer { state = Registration() }
+                return state.worker != 0 || state.isStandingBy
+            }
             dealer.close(linger: .zero)
-            logger.warning(
-                "no connection to the coordinator, registering anew", metadata: ["endpoint": "\(endpoint)", "reason": "\(reason)"])
+            let context: Logger.Metadata = ["endpoint": "\(endpoint)", "reason": "\(reason)"]
+            if wasTakenIn {
+                triesInVain = 0
+                logger.warning("no connection to the coordinator, registering anew", metadata: context)
+            } else {
+                // A worker may stand ready for days before there is a migration.
+                logger.log(
+                    level: triesInVain % Self.triesPerLine == 0 ? .info : .debug, "no coordinator yet, trying again", metadata: context)
+                triesInVain += 1
+            }
             report(.lost(reason: reason))
         }
     }
