@@ -39,6 +39,25 @@ import Testing
         }
     }
 
+    /// Whoever plans a run puts `plan` in the place of `history`, and leaves the rest of the line as it is.
+    @Test func takesEveryFlagOfARun() async throws {
+        let dump = try RunningProgram("wallet-backend", ["--experimental-dump-help"])
+        #expect(await dump.exit() == 0)
+        let tool = try #require(try JSONSerialization.jsonObject(with: Data(dump.log.utf8)) as? [String: Any])
+        func flags(_ path: String...) throws -> Set<String> {
+            var command = try #require(tool["command"] as? [String: Any])
+            for name in path {
+                let commands = try #require(command["subcommands"] as? [[String: Any]])
+                command = try #require(commands.first { $0["commandName"] as? String == name })
+            }
+            let arguments = try #require(command["arguments"] as? [[String: Any]])
+            return Set(arguments.compactMap { ($0["preferredName"] as? [String: Any])?["name"] as? String })
+        }
+        let missing = try flags("protocol-migrate", "history").subtracting(try flags("protocol-migrate", "plan"))
+        #expect(missing.isEmpty)
+        #expect(try flags("protocol-migrate", "history").contains("status-port"))
+    }
+
     @Test func allObstaclesAtOnce() async throws {
         try await Stage.with { stage in
             try await stage.connection.execute(

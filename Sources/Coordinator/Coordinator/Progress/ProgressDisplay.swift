@@ -3,7 +3,7 @@ import Logging
 package import Operations
 
 /// How an operator sees the progress of a run.
-enum ProgressStyle: String, CaseIterable, Sendable {
+package enum ProgressStyle: String, CaseIterable, Sendable {
     /// A live block where standard error is a terminal and the log is meant for people, lines otherwise.
     case auto
     /// A line of the log every ten seconds.

@@ -25,12 +25,12 @@ package struct ProgressOptions: ParsableArguments {
     @Option(name: Self.address.name, help: Self.address.help) var statusAddress: String?
 
     /// Where the status page is served; nil: nowhere.
-    struct StatusAddress: Sendable {
+    package struct StatusAddress: Sendable {
         let host: String
         let port: Int
     }
 
-    func resolve(environment: SettingEnvironment) throws(UsageError) -> (style: ProgressStyle, page: StatusAddress?) {
+    package func resolve(environment: SettingEnvironment) throws(UsageError) -> (style: ProgressStyle, page: StatusAddress?) {
         let port = try Self.port.resolve(statusPort, environment: environment)
         let host = try Self.address.resolve(statusAddress, environment: environment)
         return (try Self.progress.resolve(progress, environment: environment), port == 0 ? nil : StatusAddress(host: host, port: port))

@@ -31,6 +31,15 @@ public struct PlanCommand: AsyncParsableCommand {
     @Option(name: HistoryCommand.fetchers.name, help: HistoryCommand.fetchers.help) var fetchers: String?
     @Option(name: HistoryCommand.compressed.name, help: HistoryCommand.compressed.help) var compressedChunks: String?
     @Flag(name: .customLong("rebuild"), help: "Plan a run with --rebuild.") var rebuilds = false
+    // What says how a run goes on changes no plan, but the flags of a run must not have to be taken out of the line for it.
+    @Option(name: HistoryCommand.network.name, help: HistoryCommand.network.help) var network: String?
+    @Option(name: HistoryCommand.endpoint.name, help: HistoryCommand.endpoint.help) var endpoint: String?
+    @Option(name: HistoryCommand.wait.name, help: HistoryCommand.wait.help) var convergenceWait: String?
+    @Flag(name: .customLong("accept-convergence"), help: "As of history.") var acceptConvergence = false
+    @Flag(name: .customLong("yes"), help: "As of history.") var isConfirmed = false
+    @OptionGroup var progress: ProgressOptions
+    @OptionGroup var metrics: MetricsOptions
+    @OptionGroup var logging: LoggingOptions
     @Flag(name: .customLong("json"), help: "One JSON document instead of the text.") var json = false
     @OptionGroup var file: ConfigurationOptions
 
@@ -48,6 +57,12 @@ public struct PlanCommand: AsyncParsableCommand {
     }
 
     private func resolve(_ environment: SettingEnvironment) throws -> PlanRequest {
+        _ = try HistoryCommand.network.resolveIfGiven(network, environment: environment)
+        _ = try HistoryCommand.endpoint.resolveIfGiven(endpoint, environment: environment)
+        _ = try HistoryCommand.wait.resolve(convergenceWait, environment: environment)
+        _ = try progress.resolve(environment: environment)
+        _ = try metrics.resolve(environment: environment)
+        _ = try logging.resolve(process: "plan", environment: environment)
         let texts = protocolID.isEmpty ? [environment["PROTOCOL_ID"]].compactMap { $0 } : protocolID
         let (source, passphrase) = try networkOptions.resolve(environment: environment)
         return PlanRequest(
