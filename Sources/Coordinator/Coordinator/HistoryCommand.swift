@@ -44,11 +44,7 @@ public struct HistoryCommand: AsyncParsableCommand {
             A process that has not ended ten seconds after a signal, or gets a second one, is ended at once: the database decides what was committed.
             """)
 
-    @Option(
-        name: .customLong("protocol-id"), parsing: .upToNextOption,
-        help: ArgumentHelp(
-            "Protocols to migrate: several after the flag, the flag repeated, or comma-separated. [env: PROTOCOL_ID]", valueName: "id"))
-    var protocolID: [String] = []
+    @OptionGroup var protocolOptions: ProtocolOptions
     @OptionGroup var databaseOptions: DatabaseOptions
     @OptionGroup var networkOptions: NetworkOptions
     @OptionGroup var cursorNames: CursorNameOptions
@@ -130,8 +126,7 @@ public struct HistoryCommand: AsyncParsableCommand {
     }
 
     private func protocols(_ environment: SettingEnvironment) throws -> [ProtocolID] {
-        let texts = protocolID.isEmpty ? [environment["PROTOCOL_ID"] ?? ""].filter { !$0.isEmpty } : protocolID
-        let ids = try IdentifierList.parse(texts, flag: "protocol-id").map { ProtocolID(rawValue: $0) }
+        let ids = try protocolOptions.resolve(environment: environment)
         let known = ProtocolRegistry.processors.map(\.id.rawValue).sorted()
         for id in ids where ProtocolRegistry.processor(for: id) == nil {
             throw UsageError("--protocol-id \(id.rawValue): this build has no processor for it; it has \(known.joined(separator: ", "))")

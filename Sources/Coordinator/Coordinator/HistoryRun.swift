@@ -111,15 +111,17 @@ struct HistoryRun: Sendable {
         case .failure(let cause): return ended(by: cause, "migration not started; nothing was written")
         }
 
+        var observation = RunObservation(
+            metrics: metrics, monitor: monitor, board: board, display: ProgressDisplay(configuration.progress, logger: logger))
         let group: WorkerGroup
         do {
             group = try await WorkerGroup.open(configuration, run: run, logger: logger)
         } catch {
-            return await complete(prepared.machine(configuration, run), .failure("\(error)"), database)
+            let machine = prepared.machine(configuration, run)
+            observation.end(machine)
+            return await complete(machine, .failure("\(error)"), database)
         }
         notReady.set(nil)
-        let observation = RunObservation(
-            metrics: metrics, monitor: monitor, board: board, display: ProgressDisplay(configuration.progress, logger: logger))
         let service = CoordinatorService(
             socket: group.socket, processes: group.processes, database: database, tip: NetworkTip(source: source, logger: logger),
             observation: observation, logger: logger)

@@ -6,7 +6,8 @@ import Synchronization
 /// A fetcher in numbers.
 final class FetcherMetrics: Sendable {
     let registry = MetricsRegistry()
-    let notReady = NotReadyReason("no connection to the coordinator yet")
+    let notReady = NotReadyReason(FetcherMetrics.withoutCoordinator)
+    static let withoutCoordinator = "no connection to the coordinator"
     private let ledgers: Counter
     private let responseBytes: Counter
     private let requestSeconds: Histogram

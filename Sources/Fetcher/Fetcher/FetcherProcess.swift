@@ -130,6 +130,7 @@ struct FetcherProcess: Sendable {
         case .link(.end): return .inGoodOrder("the run is over")
         case .link(.registered(let run, let welcome)): register(run, welcome, &state)
         case .link(.lost), .link(.standBy):
+            metrics.notReady.set(FetcherMetrics.withoutCoordinator)
             state.gate.halt()
             state.endRound()
         case .link(.tick):

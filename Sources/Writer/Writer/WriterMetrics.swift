@@ -5,7 +5,8 @@ import StateChanges
 /// The writer in numbers.
 final class WriterMetrics: Sendable {
     let registry = MetricsRegistry()
-    let notReady = NotReadyReason("no connection to the coordinator yet")
+    let notReady = NotReadyReason(WriterMetrics.withoutCoordinator)
+    static let withoutCoordinator = "no connection to the coordinator"
     private let commitSeconds: Histogram
     private let rows: Counter
     private let ledgers: Counter

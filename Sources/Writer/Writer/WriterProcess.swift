@@ -89,6 +89,11 @@ struct WriterProcess: Sendable {
                     service.link.send(.heartbeat(machine.load))
                     metrics.holds(machine.load)
                 }
+                switch event {
+                case .link(.lost): metrics.notReady.set(WriterMetrics.withoutCoordinator)
+                case .link(.standBy): metrics.notReady.set("another writer is at work")
+                default: break
+                }
                 guard let event = translate(event) else { continue }
                 switch event {
                 case .committed(let report), .committedInPart(let report):

@@ -230,10 +230,21 @@ struct RunObservation: Sendable {
     var monitor: RunMonitor
     let board: RunBoard
     var display: ProgressDisplay
+    private let began = (time: UTCTime.now.seconds, instant: ContinuousClock.now)
+
+    init(metrics: MigrationMetrics, monitor: RunMonitor, board: RunBoard, display: ProgressDisplay) {
+        self.metrics = metrics
+        self.monitor = monitor
+        self.board = board
+        self.display = display
+    }
+
+    /// Unix seconds that go on evenly: speeds must not jump where the system's clock is set.
+    private var now: Double { began.time + (ContinuousClock.now - began.instant) / .seconds(1) }
 
     mutating func note(_ notice: Notice) {
         metrics.note(notice)
-        monitor.note(notice, at: UTCTime.now.seconds)
+        monitor.note(notice, at: now)
     }
 
     mutating func counted(_ worker: WorkerID, _ instance: String, _ counters: FetcherCounters) {
@@ -243,20 +254,20 @@ struct RunObservation: Sendable {
             counters.retries.map { (LedgerSourceError.Code(rawValue: $0.key)?.rawValue ?? "other", min(max(0, $0.value), 1 << 40)) },
             uniquingKeysWith: { min($0 + $1, 1 << 40) })
         metrics.counted(instance, counters)
-        monitor.counted(worker, counters, at: UTCTime.now.seconds)
+        monitor.counted(worker, counters, at: now)
     }
 
     mutating func holds(_ load: ReorderLoad) { monitor.holds(load) }
 
     mutating func tick(_ machine: CoordinatorMachine<PeerID>) {
-        let status = monitor.tick(machine, at: UTCTime.now.seconds)
+        let status = monitor.tick(machine, at: now)
         metrics.observe(status)
         board.show(status)
         display.tick(status)
     }
 
     mutating func end(_ machine: CoordinatorMachine<PeerID>) {
-        let status = monitor.end(machine, at: UTCTime.now.seconds)
+        let status = monitor.end(machine, at: now)
         metrics.observe(status)
         board.show(status)
         display.end(status)

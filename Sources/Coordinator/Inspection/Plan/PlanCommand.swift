@@ -19,11 +19,7 @@ public struct PlanCommand: AsyncParsableCommand {
             Exit status: 0 a run can begin (or has nothing to do), 1 it would stop, 64 usage.
             """)
 
-    @Option(
-        name: .customLong("protocol-id"), parsing: .upToNextOption,
-        help: ArgumentHelp(
-            "Protocols to migrate: several after the flag, the flag repeated, or comma-separated. [env: PROTOCOL_ID]", valueName: "id"))
-    var protocolID: [String] = []
+    @OptionGroup var protocolOptions: ProtocolOptions
     @OptionGroup var databaseOptions: DatabaseOptions
     @OptionGroup var networkOptions: NetworkOptions
     @OptionGroup var cursorNames: CursorNameOptions
@@ -63,10 +59,9 @@ public struct PlanCommand: AsyncParsableCommand {
         _ = try progress.resolve(environment: environment)
         _ = try metrics.resolve(environment: environment)
         _ = try logging.resolve(process: "plan", environment: environment)
-        let texts = protocolID.isEmpty ? [environment["PROTOCOL_ID"]].compactMap { $0 } : protocolID
         let (source, passphrase) = try networkOptions.resolve(environment: environment)
         return PlanRequest(
-            protocols: try IdentifierList.parse(texts, flag: "protocol-id").map { ProtocolID(rawValue: $0) },
+            protocols: try protocolOptions.resolve(environment: environment),
             database: try databaseOptions.resolve(environment: environment).parsed, source: source, networkPassphrase: passphrase,
             names: try cursorNames.resolve(environment: environment),
             batchSize: try HistoryCommand.batchSize.resolve(batchSize, environment: environment),
